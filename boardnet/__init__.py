@@ -1,0 +1,1 @@
+"""boardnet: what would a strong human play here?"""

@@ -1,0 +1,120 @@
+"""Moves in two bytes each, and the replay of a game from them.
+
+A game is a row of 16-bit numbers, in the order of its record: bits 0 to 9 the cell (row *
+columns + column, row 0 at the top; PASS for a pass), bits 10 and 11 the colour, bit 12 set for a
+set-up stone (colour EMPTY takes one off). The corpus stores exactly this, and one prediction
+replays exactly this.
+
+Plain functions over flat sequences, compiled like `boardnet.rules`.
+"""
+
+from boardnet.game import SETUP, Game
+from boardnet.rules import (
+    COLUMNS,
+    EMPTY,
+    STRIDE,
+    Ints,
+    is_legal,
+    play,
+)
+
+PASS = 1023
+COLOUR_SHIFT = 10
+SETUP_BIT = 1 << 12
+HISTORY = 5
+"""Last moves that a position remembers."""
+
+
+def encode(game: Game) -> list[int]:
+    """The actions of a game as 16-bit numbers.
+
+    >>> from boardnet.records import parse
+    >>> [hex(move) for move in encode(parse(b"(;SZ[9]AB[aa];W[bb];B[])")[0])]
+    ['0x1400', '0x80a', '0x7ff']
+    """
+    columns = game.columns
+    return [
+        (PASS if point is None else point[0] * columns + point[1])
+        | colour << COLOUR_SHIFT
+        | (SETUP_BIT if kind == SETUP else 0)
+        for kind, colour, point in game.actions
+    ]
+
+
+def index_of_cell(board: Ints, cell: int) -> int:
+    """The index on the board of a cell counted row by row; 0 for a pass."""
+    if cell == PASS:
+        return 0
+    row = cell // board[COLUMNS]
+    return (row + 1) * board[STRIDE] + cell - row * board[COLUMNS]
+
+
+def replay(
+    board: Ints, moves: Ints, begin: int, end: int, turn: int, recent: Ints
+) -> tuple[int, int, int]:
+    """Play moves[begin:end] on an empty board, up to the move that comes after `turn` moves.
+
+    Set-up stones are placed as they come, those before that move included. recent: [k] gets the
+    index of the move k + 1 ago, 0 for a pass or none. Moves are not checked.
+    Returns (where in `moves` it stopped, the index that simple ko forbids or 0, whom to).
+    """
+    for k in range(HISTORY):
+        recent[k] = 0
+    ko = ko_for = played = 0
+    at = begin
+    while at < end:
+        move = moves[at]
+        colour = move >> COLOUR_SHIFT & 3
+        point = index_of_cell(board, move & PASS)
+        if move & SETUP_BIT:
+            board[point] = colour
+            ko = 0
+        elif played == turn:
+            break
+        else:
+            played += 1
+            ko = play(board, point, colour) if point != 0 else 0
+            ko_for = 3 - colour
+            for k in range(HISTORY - 1, 0, -1):
+                recent[k] = recent[k - 1]
+            recent[0] = point
+        at += 1
+    return at, ko, ko_for
+
+
+def first_illegal(board: Ints, moves: Ints, begin: int, end: int) -> int:
+    """The first of moves[begin:end] that cannot be played, or `end`.
+
+    On an occupied point, against simple ko, or suicide of a single stone. Suicide of more stones
+    is a move under some rules, so a record may hold it.
+    """
+    ko = ko_for = 0
+    for at in range(begin, end):
+        move = moves[at]
+        colour = move >> COLOUR_SHIFT & 3
+        point = index_of_cell(board, move & PASS)
+        if move & SETUP_BIT:
+            board[point] = colour
+            ko = 0
+        elif point == 0:
+            ko = 0
+        else:
+            against = ko if colour == ko_for else 0
+            if not is_legal(board, point, colour, against):
+                own = has_neighbour(board, point, colour)
+                if board[point] != EMPTY or point == against or not own:
+                    return at
+            ko = play(board, point, colour)
+            ko_for = 3 - colour
+    return end
+
+
+def has_neighbour(board: Ints, point: int, colour: int) -> bool:
+    """Whether a stone of that colour is beside the point."""
+    stride = board[STRIDE]
+    return (
+        board[point + 1] == colour
+        or board[point - 1] == colour
+        or board[point + stride] == colour
+        or board[point - stride] == colour
+    )

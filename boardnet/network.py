@@ -1,0 +1,81 @@
+"""The policy network: planes of a board -> how likely each move is.
+
+A residual trunk without any pooling over the board (half a board is another game), made from the
+declaration BOARD, so that a layer which pooled could not be constructed. What the whole board
+says reaches every point through global-pooling biases (GoNN, KataGo), which subsample nothing.
+Fully convolutional: the same weights serve every board size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from boardnet.errors import BoardnetError
+from boardnet.planes import NAMES
+from common.axes import BOARD
+from common.conv import NestedBottleneck, ResidualBlock, conv
+from common.pool import global_pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The shape of a network.
+
+    blocks: residual blocks in the trunk. channels: its width. nested: blocks are nested
+    bottlenecks. pooled: channels that become a global-pooling bias, in every `pool_every`-th
+    block. head: channels of the policy head. stem: extent of the first filters, in points.
+    """
+
+    channels: int = 64
+    blocks: int = 6
+    nested: bool = False
+    pooled: int = 16
+    pool_every: int = 2
+    head: int = 32
+    stem: int = 5
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0 or (value < 1 and name != "nested"):
+                raise BoardnetError(f"{name} of a network must be at least 1, got {value}")
+
+
+class PolicyNetwork(nn.Module):
+    """Logits of every point and of a pass, for the player to move."""
+
+    def __init__(self, config: NetworkConfig, rng: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        channels, head = config.channels, config.head
+        self.stem = conv(BOARD, len(NAMES), channels, config.stem, bias=False, rng=rng)
+        block = NestedBottleneck if config.nested else ResidualBlock
+        self.trunk = nn.Sequential(
+            *(
+                block(
+                    BOARD,
+                    channels,
+                    pooled=config.pooled if (number + 1) % config.pool_every == 0 else 0,
+                    rng=rng,
+                )
+                for number in range(config.blocks)
+            )
+        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.local = conv(BOARD, channels, head, 1, bias=False, rng=rng)
+        self.overall = conv(BOARD, channels, head, 1, bias=False, rng=rng)
+        self.bias = nn.Linear(2 * head, head)
+        self.point = conv(BOARD, head, 1, 1, bias=False, rng=rng)
+        self.no_point = nn.Linear(2 * head, 1)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """planes: [batch, plane, row, column], uint8 or float -> logits [batch, cell], row by row;
+        the last is the pass."""
+        trunk = self.relu(self.norm(self.trunk(self.stem(planes.to(self.stem.weight.dtype)))))
+        board = global_pool(self.relu(self.overall(trunk)))  # [batch, 2 * head]
+        local = self.relu(self.local(trunk) + self.bias(board)[:, :, None, None])
+        points = self.point(local).flatten(1)  # [batch, row * column]
+        return torch.cat([points, self.no_point(board)], dim=1)

@@ -1,0 +1,208 @@
+"""Planes: what the network sees of a position, from the side to move.
+
+Plain functions over flat sequences, like `boardnet.rules`, and compiled the same way. No files
+and no torch here: `corpus` makes batches of it, `predictor` single positions.
+"""
+
+from boardnet.moves import HISTORY
+from boardnet.rules import (
+    CHAIN,
+    CHAIN_FREE,
+    CHAIN_NEAR,
+    CHAIN_SIZE,
+    COLUMNS,
+    EMPTY,
+    HEAD,
+    LIBERTIES,
+    MAX_POINTS,
+    ROWS,
+    STRIDE,
+    WALL,
+    Ints,
+    extension_saves,
+    fill,
+    is_caught,
+    is_ladder_move,
+    liberties_after,
+)
+
+NAMES = (
+    "own",
+    "opponent",
+    "empty",
+    "on board",
+    *(f"own, {n} liberties" for n in ("1", "2", "3", "4+")),
+    *(f"opponent, {n} liberties" for n in ("1", "2", "3", "4+")),
+    *(f"{n} liberties after the move" for n in ("1", "2", "3", "4+")),
+    *(f"captures {n}" for n in ("1", "2", "3", "4+")),
+    "ko",
+    *(f"move {n} ago" for n in range(1, HISTORY + 1)),
+    "legal",
+    "self-atari of 2 or more",
+    "own, lost in a ladder",
+    "own, lost in a ladder if ignored",
+    "opponent, lost in a ladder",
+    "captures in a ladder",
+    "extends out of a ladder",
+)
+"""One name a plane, in order. Stored in a model file: a network is fed by these names."""
+
+# Indices into NAMES, as constants because compiled code reads them.
+OWN, OPPONENT, FREE, ON_BOARD = 0, 1, 2, 3
+OWN_LIBERTIES, OPPONENT_LIBERTIES, LIBERTIES_AFTER, CAPTURES = 4, 8, 12, 16
+KO, LAST, LEGAL, SELF_ATARI = 20, 21, 26, 27
+LADDER_OWN, LADDER_OWN_NEXT, LADDER_OPPONENT, LADDER_CAPTURE, LADDER_ESCAPE = 28, 29, 30, 31, 32
+
+
+def find_chains(board: Ints) -> None:
+    """Note every chain in board[HEAD:]: its head (first stone), size, liberties, four of these."""
+    end = (board[ROWS] + 1) * board[STRIDE]
+    for point in range(end):
+        board[HEAD + point] = 0
+    for point in range(board[STRIDE], end):
+        what = board[point]
+        if what in (EMPTY, WALL) or board[HEAD + point] != 0:
+            continue
+        size, free = fill(board, point, end)
+        for i in range(size):
+            board[HEAD + board[CHAIN + i]] = point
+        board[CHAIN_SIZE + point] = size
+        board[CHAIN_FREE + point] = free
+        for k in range(min(free, 4)):
+            board[CHAIN_NEAR + 4 * point + k] = board[LIBERTIES + k]
+
+
+def after_move(board: Ints, point: int, colour: int) -> tuple[int, int, int]:
+    """What a move on an empty point would do.
+
+    Returns (its chain's liberties up to 4, its chain's stones up to 2, stones captured).
+    (0, _, 0) is suicide.
+    """
+    stride = board[STRIDE]
+    size = 1
+    captured = taken = taken_too = 0
+    a = b = c = d = 0  # up to four distinct liberties
+    for step in (1, -1, stride, -stride):
+        near = point + step
+        what = board[near]
+        if what == EMPTY:
+            a, b, c, d = joined(a, b, c, d, near)
+        elif what != WALL:
+            first = board[HEAD + near]
+            free = board[CHAIN_FREE + first]
+            if what == colour:
+                size = 2
+                if free > 4:  # at least four besides this point
+                    a, b, c, d = -1, -2, -3, -4
+                else:
+                    for k in range(4 * first, 4 * first + free):
+                        if board[CHAIN_NEAR + k] != point:
+                            a, b, c, d = joined(a, b, c, d, board[CHAIN_NEAR + k])
+            elif free == 1 and first != taken and first != taken_too:
+                captured += board[CHAIN_SIZE + first]
+                taken, taken_too = first, taken
+    if captured > 0 and d == 0:
+        # Captured stones become liberties of the whole chain: played out, since it is rare.
+        size, free = liberties_after(board, point, colour)
+        return free, size, captured
+    return (a != 0) + (b != 0) + (c != 0) + (d != 0), size, captured
+
+
+def joined(a: int, b: int, c: int, d: int, new: int) -> tuple[int, int, int, int]:
+    """A set of up to four numbers (0 stands for none) with one more; a fifth is left out."""
+    if new in (a, b, c) or d != 0:
+        return a, b, c, d
+    if a == 0:
+        return new, b, c, d
+    if b == 0:
+        return a, new, c, d
+    if c == 0:
+        return a, b, new, d
+    return a, b, c, new
+
+
+def write_planes(board: Ints, colour: int, ko: int, recent: Ints, where: Ints, out: Ints) -> None:
+    """Write every plane of a position.
+
+    colour: to move. ko: the forbidden index or 0. recent: [k] index of the move k + 1 ago, 0 for
+    a pass or none. where: [index] the cell, row by row, that a point is written to: this is how a
+    symmetry is applied. out: [plane * cells + cell], all zero before.
+    """
+    find_chains(board)
+    write_stones(board, colour, where, out)
+    write_moves(board, colour, ko, where, out)
+    write_ladders(board, colour, where, out)
+    cells = board[ROWS] * board[COLUMNS]
+    if ko != 0:
+        out[KO * cells + where[ko]] = 1
+    for k in range(HISTORY):
+        if recent[k] != 0:
+            out[(LAST + k) * cells + where[recent[k]]] = 1
+
+
+def write_stones(board: Ints, colour: int, where: Ints, out: Ints) -> None:
+    """Planes of what is there: stones and their chains' liberties."""
+    cells = board[ROWS] * board[COLUMNS]
+    for cell in range(ON_BOARD * cells, (ON_BOARD + 1) * cells):
+        out[cell] = 1
+    for point in range(board[STRIDE], (board[ROWS] + 1) * board[STRIDE]):
+        what = board[point]
+        if what == WALL:
+            continue
+        cell = where[point]
+        if what == EMPTY:
+            out[FREE * cells + cell] = 1
+            continue
+        free = min(board[CHAIN_FREE + board[HEAD + point]], 4)
+        if what == colour:
+            out[OWN * cells + cell] = 1
+            out[(OWN_LIBERTIES + free - 1) * cells + cell] = 1
+        else:
+            out[OPPONENT * cells + cell] = 1
+            out[(OPPONENT_LIBERTIES + free - 1) * cells + cell] = 1
+
+
+def write_moves(board: Ints, colour: int, ko: int, where: Ints, out: Ints) -> None:
+    """Planes of what each legal move would do."""
+    cells = board[ROWS] * board[COLUMNS]
+    for point in range(board[STRIDE], (board[ROWS] + 1) * board[STRIDE]):
+        if board[point] != EMPTY or point == ko:
+            continue
+        free, size, captured = after_move(board, point, colour)
+        if free == 0:
+            continue
+        cell = where[point]
+        out[LEGAL * cells + cell] = 1
+        out[(LIBERTIES_AFTER + free - 1) * cells + cell] = 1
+        if captured > 0:
+            out[(CAPTURES + min(captured, 4) - 1) * cells + cell] = 1
+        if free == 1 and size > 1:
+            out[SELF_ATARI * cells + cell] = 1
+
+
+def write_ladders(board: Ints, colour: int, where: Ints, out: Ints) -> None:
+    """Planes of ladders: who is caught, and which moves catch or save."""
+    cells = board[ROWS] * board[COLUMNS]
+    for point in range(board[STRIDE], (board[ROWS] + 1) * board[STRIDE]):
+        if board[HEAD + point] != point or board[CHAIN_FREE + point] > 2:
+            continue
+        first, second = board[CHAIN_NEAR + 4 * point], board[CHAIN_NEAR + 4 * point + 1]
+        plane = -1
+        if board[point] == colour:
+            if board[CHAIN_FREE + point] == 2:
+                if is_caught(board, point, True, 0):
+                    plane = LADDER_OWN_NEXT
+            elif extension_saves(board, point, first):
+                out[LADDER_ESCAPE * cells + where[first]] = 1
+            elif is_caught(board, point, False, 0):
+                plane = LADDER_OWN
+        elif board[CHAIN_FREE + point] == 2:
+            if is_ladder_move(board, point, first, second):
+                plane = LADDER_OPPONENT
+                out[LADDER_CAPTURE * cells + where[first]] = 1
+            if is_ladder_move(board, point, second, first):
+                plane = LADDER_OPPONENT
+                out[LADDER_CAPTURE * cells + where[second]] = 1
+        if plane >= 0:
+            for i in range(fill(board, point, MAX_POINTS)[0]):
+                out[plane * cells + where[board[CHAIN + i]]] = 1

@@ -1,0 +1,313 @@
+"""Properties: what the properties of an SGF tree mean for Go, from sgf.Tree to Game.
+
+The main line only: the first variation at every fork. Whether a move is legal is for `rules` to
+say; here only points that do not exist are refused.
+
+A person's reading comes before the standard's: what is odd but clear is repaired and noted in
+Game.notes, what is not clear raises Unusable with the place.
+"""
+
+import re
+from functools import lru_cache
+from itertools import takewhile
+from typing import NamedTuple
+
+from boardnet.game import MOVE, SETUP, Action, Game
+from boardnet.rules import BLACK, EMPTY, WHITE
+from boardnet.sgf import Node, Tree, read_node
+from boardnet.vertices import COLUMN_LETTERS, Point
+
+MAX_SIZE = len(COLUMN_LETTERS)  # rows or columns
+MAX_SETUP = 1_000_000  # stones: rectangles could say billions in a small file
+
+_COLOURS = {"B": BLACK, "W": WHITE}
+_SETUP = {"AB": BLACK, "AW": WHITE, "AE": EMPTY}
+_TEXTS = {
+    "PB": "black",
+    "PW": "white",
+    "BR": "black_rank",
+    "WR": "white_rank",
+    "RE": "result",
+    "DT": "date",
+    "RU": "rules",
+    "EV": "event",
+    "GN": "name",
+}
+_HEADER = _TEXTS.keys() | {"GM", "SZ", "KM", "HA"}
+_GAMES = {"2": "Othello", "3": "chess", "4": "Gomoku", "7": "Chinese chess", "8": "Shogi"}
+
+# Nearly all of nearly all records is nodes of one plain move; to take a run of them at once reads
+# them several times faster than node by node.
+_PLAIN_NODES = re.compile(r"(?:[\s(]*+;\s*+[BW]\[[a-z]{0,2}\](?=\s*+[;()]))++")
+_PLAIN_MOVE = re.compile(r"[BW]\[[a-z]*\]")
+
+_SIZE = re.compile(r"\s*(\d{1,9})\s*(?:[:xX,]\s*(\d{1,9})\s*)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)")
+_SOFT_BREAK = re.compile(r"\\(?:\r\n|\n\r|\n|\r)")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Unusable(Exception):
+    """Why no game can be made of a tree, and where in its text: an offset."""
+
+    def __init__(self, problem: str, offset: int) -> None:
+        super().__init__(problem)
+        self.offset = offset
+
+
+class _Tables(NamedTuple):
+    """For one size: the point for each value ("pd"), the action for each plain move ("B[pd]")."""
+
+    points: dict[str, Point]
+    moves: dict[str, Action]
+
+
+@lru_cache(maxsize=64)
+def _tables(rows: int, columns: int) -> _Tables:
+    letters = "abcdefghijklmnopqrstuvwxy"
+    points = {letters[c] + letters[r]: (r, c) for r in range(rows) for c in range(columns)}
+    played: dict[str, Point | None] = {"": None, **points}
+    # Older records write a pass as [tt] on boards up to 19x19; newer ones leave it empty.
+    if rows <= 19 and columns <= 19:
+        played["tt"] = None
+    moves = {
+        f"{name}[{value}]": Action(MOVE, colour, point)
+        for name, colour in _COLOURS.items()
+        for value, point in played.items()
+    }
+    return _Tables(points, moves)
+
+
+def game_of(tree: Tree) -> Game:
+    """The game that a tree records. Raises Unusable."""
+    root = read_node(tree.text, 0)
+    if root is None:
+        raise Unusable("the record breaks off before it says anything", 0)
+    reading = _Reading(tree, root)
+    reading.follow(root)
+    if not (root.properties or reading.actions) and (reading.odd or not tree.closed):
+        raise Unusable("this is no SGF: there is not one property in it", 0)
+    return reading.game()
+
+
+class _Reading:
+    """One walk along a main line, and what was seen on it so far."""
+
+    def __init__(self, tree: Tree, root: Node) -> None:
+        self.tree = tree
+        self.actions: list[Action] = []
+        self.header: dict[str, tuple[str, int]] = {}  # value, offset of its node
+        self.player = EMPTY
+        self.stones_set_up = 0
+        self.odd: dict[str, tuple[int, int]] = {}  # what: how often, where first
+        self.collect(root)
+        self.check_kind()
+        self.rows, self.columns = self.size()
+        self.tables = _tables(self.rows, self.columns)
+
+    def note(self, what: str, offset: int) -> None:
+        """Remember something odd; what happens a thousand times becomes one note."""
+        times, first = self.odd.get(what, (0, offset))
+        self.odd[what] = times + 1, first
+
+    def follow(self, root: Node) -> None:
+        """Walk the main line from its first node to its last."""
+        text, node = self.tree.text, root
+        self.obey(root)
+        position = root.end
+        while True:
+            position = self.plain_moves(position)
+            following = read_node(text, position)
+            if following is None:
+                break
+            node = following
+            self.collect(node)
+            self.obey(node)
+            position = node.end
+        if not self.tree.closed:
+            self.note("the record breaks off; what is there was used", position)
+
+    def plain_moves(self, position: int) -> int:
+        """Take the nodes of one plain move at `position`; returns where they end."""
+        run = _PLAIN_NODES.match(self.tree.text, position)
+        if run is None:
+            return position
+        moves = self.tables.moves
+        try:
+            self.actions += [moves[token] for token in _PLAIN_MOVE.findall(run[0])]
+        except KeyError:
+            for token in _PLAIN_MOVE.finditer(self.tree.text, position, run.end()):
+                if token[0] not in moves:
+                    raise self.no_point(token[0], token.start()) from None
+                self.actions.append(moves[token[0]])
+        self.player = EMPTY
+        return run.end()
+
+    def collect(self, node: Node) -> None:
+        """Note what a node says about the game as a whole; the first to say a thing is right."""
+        if node.junk >= 0:
+            self.note("something that is not SGF was skipped", node.junk)
+        for name, values in node.properties:
+            if name in _HEADER:
+                self.header.setdefault(name, (values[0], node.start))
+
+    def obey(self, node: Node) -> None:
+        """Do what a node does to the board: set up stones first, then move."""
+        moves: list[tuple[str, str]] = []
+        setup = False
+        player = EMPTY
+        for name, values in node.properties:
+            if name in _COLOURS:
+                moves += [(name, value) for value in values]
+            elif name in _SETUP:
+                setup = True
+                for value in values:
+                    self.set_up(name, value, node.start)
+            elif name == "PL":
+                player = _COLOURS.get(values[0].strip()[:1].upper(), EMPTY)
+                if player == EMPTY:
+                    self.note(f"{_shown(name, values[0])} names no player", node.start)
+        if len(moves) > 1 or (moves and setup):
+            self.note("one node has several moves, or a move and set-up stones", node.start)
+        played = set()
+        for name, value in moves:
+            # Two values for one colour contradict each other; one move of each side may be meant.
+            if name not in played:
+                self.move(name, value, node.start)
+            played.add(name)
+        self.player = player or self.player
+
+    def move(self, name: str, value: str, offset: int) -> None:
+        value = value.strip()
+        action = self.tables.moves.get(f"{name}[{'' if value.lower() == 'pass' else value}]")
+        if action is None:
+            raise self.no_point(_shown(name, value), offset)
+        self.actions.append(action)
+        self.player = EMPTY
+
+    def set_up(self, name: str, value: str, offset: int) -> None:
+        """Put stones on one point, or on the rectangle between two corners ("aa:cc")."""
+        value = value.strip()
+        if not value:
+            self.note(f"{name}[] names no point", offset)
+            return
+        first, _, last = value.partition(":")
+        points = self.tables.points
+        start, stop = points.get(first.strip()), points.get(last.strip() or first.strip())
+        if start is None or stop is None:
+            raise self.no_point(_shown(name, value), offset)
+        top, bottom = sorted((start[0], stop[0]))
+        left, right = sorted((start[1], stop[1]))
+        self.stones_set_up += (bottom + 1 - top) * (right + 1 - left)
+        if self.stones_set_up > MAX_SETUP:
+            raise Unusable(f"more than {MAX_SETUP} stones are set up", offset)
+        self.actions += [
+            Action(SETUP, _SETUP[name], (row, column))
+            for row in range(top, bottom + 1)
+            for column in range(left, right + 1)
+        ]
+
+    def no_point(self, shown: str, offset: int) -> Unusable:
+        board = f"{self.columns}x{self.rows} board"
+        moves = sum(action.kind == MOVE for action in self.actions)
+        after = f", after move {moves}" if moves else ""
+        return Unusable(f"{shown} is not on the {board}{after}", offset)
+
+    def check_kind(self) -> None:
+        value, offset = self.header.get("GM", ("1", 0))
+        kind = value.strip().lstrip("0").lower()
+        if kind not in ("1", "", "go"):
+            other = f" ({_GAMES[kind]})" if kind in _GAMES else ""
+            raise Unusable(f"this is another game than Go: {_shown('GM', value)}{other}", offset)
+
+    def size(self) -> tuple[int, int]:
+        """(rows, columns); SGF writes columns first."""
+        value, offset = self.header.get("SZ", ("19", 0))
+        if not value.strip():
+            self.note("SZ[] says no size, so 19 was taken", offset)
+            return 19, 19
+        found = _SIZE.fullmatch(value)
+        if found is None:
+            raise Unusable(f"{_shown('SZ', value)} is no board size", offset)
+        columns, rows = int(found[1]), int(found[2] or found[1])
+        if not (1 <= rows <= MAX_SIZE and 1 <= columns <= MAX_SIZE):
+            allowed = f"1 to {MAX_SIZE} rows and columns can be used"
+            raise Unusable(f"{_shown('SZ', value)}: boards of {allowed}", offset)
+        return rows, columns
+
+    def komi(self) -> float | None:
+        """Points for White."""
+        value, offset = self.header.get("KM", ("", 0))
+        if not value.strip():
+            return None
+        found = _NUMBER.search(value)
+        komi = points = float(found[0].replace(",", ".")) if found else float("inf")
+        if abs(points) >= 100 and points % 25 == 0:  # Fox: hundredths
+            points /= 100
+        if abs(points) in (2.75, 3.25, 3.75):  # Chinese count: a stone is two points
+            points *= 2
+        if abs(points) > self.rows * self.columns:
+            self.note(f"{_shown('KM', value)} cannot be a komi and was left out", offset)
+            return None
+        if points != komi:
+            self.note(f"{_shown('KM', value)} was read as a komi of {points:g}", offset)
+        return points
+
+    def handicap(self) -> int:
+        value, offset = self.header.get("HA", ("", 0))
+        if not value.strip():
+            return 0
+        if re.fullmatch(r"\s*\d{1,3}\s*", value) is None:
+            self.note(f"{_shown('HA', value)} is no number of stones and was left out", offset)
+            return 0
+        handicap = int(value)
+        set_up = sum(action[:2] == (SETUP, BLACK) for action in self.actions)
+        moved = sum(1 for _ in takewhile(lambda action: action.colour == BLACK, self.actions))
+        stones = max(set_up, moved)  # some programs let Black play the handicap stones
+        if handicap >= 2 and stones < 2:
+            self.note(f"{_shown('HA', value)} says handicap, but no stones are placed", offset)
+        return handicap
+
+    def game(self) -> Game:
+        texts = {field: _text(self.header.get(name, ("", 0))[0]) for name, field in _TEXTS.items()}
+        komi, handicap = self.komi(), self.handicap()
+        notes = []
+        for what, (times, offset) in self.odd.items():
+            more = f" ({times} times; this is the first)" if times > 1 else ""
+            notes.append(f"{self.tree.place(offset)}: {what}{more}")
+        return Game(
+            rows=self.rows,
+            columns=self.columns,
+            actions=tuple(self.actions),
+            player=self.player,
+            komi=komi,
+            handicap=handicap,
+            notes=tuple(notes),
+            **texts,
+        )
+
+
+def _text(value: str) -> str:
+    """A value as one line of text: escapes undone, and nothing in it that steers a terminal.
+
+    >>> _text(r"a \\] b\\: \\\\ c")
+    'a ] b: \\\\ c'
+    """
+    if "\\" in value:
+        value = _ESCAPED.sub(r"\1", _SOFT_BREAK.sub("", value))
+    if not value.isprintable():
+        # A surrogate stands for a byte that did not fit the file's encoding.
+        value = "".join(_printable(character) for character in value)
+    return value.strip()
+
+
+def _printable(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        character = chr(ord(character) - 0xDC00)
+    return character if character.isprintable() else " "
+
+
+def _shown(name: str, value: str) -> str:
+    """A property as an error shows it: one short line."""
+    text = _text(value)
+    return f"{name}[{text if len(text) <= 24 else text[:20] + '...'}]"

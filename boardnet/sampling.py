@@ -1,0 +1,59 @@
+"""Sampling: places in a corpus -> planes and the moves that were played, in compiled code.
+
+Plain functions over flat sequences as in `boardnet.rules`, but only ever run compiled.
+"""
+
+import numpy as np
+
+from boardnet.moves import COLOUR_SHIFT, HISTORY, PASS, first_illegal, index_of_cell, replay
+from boardnet.planes import write_planes
+from boardnet.rules import BOARD_LENGTH, Ints, clear
+
+
+def write_batch(
+    moves: Ints,
+    starts: Ints,
+    games: Ints,
+    turns: Ints,
+    turned: Ints,
+    hidden: Ints,
+    tables: list[Ints],
+    rows: int,
+    columns: int,
+    planes: list[Ints],
+    targets: Ints,
+) -> None:
+    """Write the position of each example and the move played there.
+
+    moves: the corpus's 16-bit numbers. starts: [game] its first one. games, turns, turned,
+    hidden: [example] which game, after how many moves, under which symmetry, and whether the
+    last moves and the ko are kept from the network, as if the position had been set up.
+    tables: [symmetry, index] -> cell. planes: [example, plane * cells], zero before.
+    targets: [example] the cell played, or rows * columns for a pass.
+    """
+    board = np.zeros(BOARD_LENGTH, np.int64)
+    recent = np.zeros(HISTORY, np.int64)
+    for example in range(len(games)):
+        game = games[example]
+        clear(board, rows, columns)
+        end = starts[game + 1]
+        at, ko, ko_for = replay(board, moves, starts[game], end, turns[example], recent)
+        colour = moves[at] >> COLOUR_SHIFT & 3
+        if ko_for != colour or hidden[example]:
+            ko = 0
+        if hidden[example]:
+            recent[:] = 0
+        where = tables[turned[example]]
+        write_planes(board, colour, ko, recent, where, planes[example])
+        cell = moves[at] & PASS
+        targets[example] = (
+            rows * columns if cell == PASS else where[index_of_cell(board, cell)]
+        )
+
+
+def legal_lengths(moves: Ints, starts: Ints, rows: int, columns: int, lengths: Ints) -> None:
+    """For each game, how many of its numbers can be played one after the other."""
+    board = np.zeros(BOARD_LENGTH, np.int64)
+    for game in range(len(lengths)):
+        clear(board, rows, columns)
+        lengths[game] = first_illegal(board, moves, starts[game], starts[game + 1]) - starts[game]

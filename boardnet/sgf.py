@@ -1,0 +1,168 @@
+"""SGF: from the bytes of a file to game trees, and from a tree's text to its nodes.
+
+Nothing here knows Go: `records` gives the properties their meaning. Nothing here recurses, so a
+tree may be nested as deeply as it likes. A tree stays text until its nodes are asked for, and
+every node knows where it stands in that text.
+
+The grammar is read as generously as is safe: names in old long form (only their capitals count),
+prose around and between trees, a first node without its semicolon, a tree that is never closed.
+"""
+
+import codecs
+import re
+from collections.abc import Generator
+from typing import BinaryIO, NamedTuple
+
+from boardnet.charset import KEEP, charset
+
+CHUNK = 1 << 20  # bytes that are read at once; also what the encoding is judged by
+
+# Possessive quantifiers (*+): long comments are never walked back over.
+_VALUE = r"\[[^\]\\]*+(?:\\.[^\]\\]*+)*+\]"
+_TREE = re.compile(r"\((?=\s*+(?:;|[A-Z]{1,2}\s*+\[))")
+_ROOT = re.compile(r"\(\s*+;\s*+(?:GM|FF|SZ|CA)\s*+\[")
+_TO_PAREN = re.compile(rf"[^()\[]*+(?:{_VALUE}[^()\[]*+)*+", re.DOTALL)
+_NODE = re.compile(r"[\s(]*+;?+\s*+")
+_PROPERTY = re.compile(rf"([A-Za-z][A-Za-z0-9_]*+)\s*+((?:{_VALUE}\s*+)++)", re.DOTALL)
+_EACH_VALUE = re.compile(r"\[([^\]\\]*+(?:\\.[^\]\\]*+)*+)\]", re.DOTALL)
+_JUNK = re.compile(rf"(?:{_VALUE}|\[.*+|.)\s*+(?:(?![A-Z]{{1,2}}\s*+\[)[^;()\[])*+", re.DOTALL)
+_SMALL = re.compile("[^A-Z]+")
+
+
+class Tree(NamedTuple):
+    """One game tree of a file, still as text.
+
+    text: from its "(" to the matching ")", or to the end of the file if it is never closed.
+    number: which tree of its file, from 1. line, column: of its first character, from 1.
+    """
+
+    text: str
+    number: int
+    line: int
+    column: int
+    closed: bool
+
+    def place(self, offset: int) -> str:
+        """Where in the file `text[offset]` stands.
+
+        >>> Tree("(;B[aa]\\n;W[bb])", 1, 7, 3, True).place(9)
+        'line 8, column 2'
+        """
+        lines = self.text.count("\n", 0, offset)
+        column = offset - self.text.rfind("\n", 0, offset) if lines else self.column + offset
+        return f"line {self.line + lines}, column {column}"
+
+
+class Node(NamedTuple):
+    """One node of a tree.
+
+    properties: (name, raw values between their brackets), in the order of the file.
+    start, end: the node is text[start:end].
+    junk: where in the text the first thing stands that is no property; -1 if there is none.
+    """
+
+    properties: list[tuple[str, list[str]]]
+    start: int
+    end: int
+    junk: int
+
+
+def read_node(text: str, position: int) -> Node | None:
+    """The node at `position`, or past the opening brackets there; None before a closing one.
+
+    So to read on from the end of each node follows the first variation at every fork, and the
+    first None ends a tree's main line.
+
+    >>> read_node("(;AddBlack[aa][bb]PL[W] ;W[cc])", 0)
+    Node(properties=[('AB', ['aa', 'bb']), ('PL', ['W'])], start=2, end=24, junk=-1)
+    """
+    begin = _NODE.match(text, position)
+    assert begin is not None  # it may match nothing, but it always matches
+    start = end = begin.end()
+    if start == len(text) or (text[start] == ")" and ";" not in begin[0]):
+        return None
+    properties: list[tuple[str, list[str]]] = []
+    junk = -1
+    while end < len(text) and text[end] not in ";()":
+        found = _PROPERTY.match(text, end)
+        if found is None:
+            junk = end if junk < 0 else junk
+            found = _JUNK.match(text, end)
+            assert found is not None  # it matches any character
+        else:
+            name, values = found.groups()
+            if not name.isupper():
+                name = _SMALL.sub("", name)
+            properties.append((name, _EACH_VALUE.findall(values)))
+        end = found.end()
+    return Node(properties, start, end, junk)
+
+
+def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:
+    """The game trees of a file, one by one, in the memory that the longest of them takes.
+
+    Bytes that do not fit the file's encoding become surrogates (PEP 383); NULs are left out.
+    Returns how many bytes the file has, and how many trees.
+    """
+    decoder: codecs.IncrementalDecoder | None = None
+    text, size, number, line, column = "", 0, 0, 1, 1
+    final = False
+    while not final:
+        # What an unfinished tree takes is doubled each time, so looking for its end from its
+        # start again costs no more than reading it.
+        data = stream.read(max(CHUNK, len(text)))
+        size += len(data)
+        final = not data
+        if decoder is None:
+            decoder = codecs.getincrementaldecoder(charset(data))(KEEP)
+        text += decoder.decode(data, final).replace("\0", "")
+        done = 0
+        while (start := _TREE.search(text, done)) is not None:
+            end, closed = _end_of_tree(text, start.start())
+            if end == len(text) and not (closed or final):
+                break
+            line, column = _advance(text, done, start.start(), line, column)
+            number += 1
+            yield Tree(text[start.start() : end], number, line, column, closed)
+            line, column = _advance(text, start.start(), end, line, column)
+            done = end
+        if start is None:
+            # A start may be cut in two: keep a last "(" that nothing but blanks follows.
+            keep = len(text.rstrip()) - 1
+            keep = keep if keep >= done and text[keep] == "(" else len(text)
+            line, column = _advance(text, done, keep, line, column)
+            done = keep
+        text = text[done:]
+    return size, number
+
+
+def _end_of_tree(text: str, position: int) -> tuple[int, bool]:
+    """Where the tree that starts at `position` ends, and whether its last bracket is there.
+
+    A tree that is never closed ends where the next one starts, if that can be told: by a
+    property that only a first node has.
+    """
+    depth = 0
+    while True:
+        skipped = _TO_PAREN.match(text, position)
+        assert skipped is not None  # it may match nothing, but it always matches
+        position = skipped.end()
+        if position == len(text) or text[position] == "[":  # the end, or a value without one
+            return len(text), False
+        if text[position] == ")":
+            depth -= 1
+        elif depth > 0 and _ROOT.match(text, position):
+            return position, False
+        else:
+            depth += 1
+        position += 1
+        if depth == 0:
+            return position, True
+
+
+def _advance(text: str, start: int, end: int, line: int, column: int) -> tuple[int, int]:
+    """Line and column of text[end], given those of text[start]."""
+    lines = text.count("\n", start, end)
+    if lines == 0:
+        return line, column + end - start
+    return line + lines, end - text.rfind("\n", start, end)

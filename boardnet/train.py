@@ -1,0 +1,137 @@
+"""Training: a corpus and a recipe -> a policy network.
+
+`common.trainer` runs the loop; here is what is Go about it: the batches, the loss, the validation.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from boardnet.corpus import Corpus, Sampler
+from boardnet.errors import BoardnetError
+from boardnet.network import NetworkConfig, PolicyNetwork
+from common.config import TrainConfig
+from common.trainer import Result, Trainer
+
+VALIDATION_POSITIONS = 4096
+"""Positions of each validation corpus that are looked at: the error of top-1 is about 0.008."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is made: its shape, its batches, its training. One TOML file."""
+
+    name: str
+    network: NetworkConfig
+    train: TrainConfig
+    batch: int = 128
+    hide: float = 0.07
+
+
+def recipe(name: str) -> Recipe:
+    """A recipe of the package by its name, or one of the user's by the path of its file.
+
+    Raises BoardnetError for an unknown name, and for a setting that there is not.
+    """
+    path = Path(name)
+    shipped = resources.files("boardnet") / "recipes" / f"{name}.toml"
+    try:
+        text = path.read_text("utf-8") if path.suffix == ".toml" else shipped.read_text("utf-8")
+        values = tomllib.loads(text)
+        return Recipe(
+            name=path.stem,
+            network=NetworkConfig(**values.pop("network", {})),
+            train=TrainConfig(**values.pop("train", {})),
+            **values,
+        )
+    except FileNotFoundError as error:
+        raise BoardnetError(f"there is no recipe {name}: name small, or a .toml file") from error
+    except (TypeError, ValueError) as error:
+        raise BoardnetError(f"recipe {name}: {error}") from error
+
+
+def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy to the move played, in nats, and how often the first choice was it."""
+    logits = network(batch["planes"]).float()
+    move = batch["move"]
+    hit = (logits.argmax(dim=1) == move).float().mean()
+    return functional.cross_entropy(logits, move), {"top1": hit}
+
+
+@torch.no_grad()
+def validate(network: nn.Module, corpora: Mapping[str, Corpus]) -> dict[str, float]:
+    """Top-1 and nats on evenly spaced positions of each corpus, and the mean of both.
+
+    Over all logits, as in training: not even illegal points are left out.
+    """
+    device = next(network.parameters()).device
+    found: dict[str, float] = {}
+    sums = {"top1": 0.0, "nats": 0.0}
+    for name, corpus in corpora.items():
+        count = min(VALIDATION_POSITIONS, corpus.positions)
+        positions = np.arange(count) * corpus.positions // count
+        hits = nats = 0.0
+        for part in np.array_split(positions, -(-count // 256)):
+            planes, moves = corpus.examples(part)
+            logits = network(torch.from_numpy(planes).to(device)).float()
+            target = torch.from_numpy(moves).to(device)
+            nats += functional.cross_entropy(logits, target, reduction="sum").item()
+            hits += (logits.argmax(dim=1) == target).sum().item()
+        found[f"top1 {name}"], found[f"nats {name}"] = hits / count, nats / count
+        sums["top1"] += hits / count / len(corpora)
+        sums["nats"] += nats / count / len(corpora)
+    return {**sums, **(found if len(corpora) > 1 else {})}
+
+
+def train(
+    made: Recipe,
+    corpus: Corpus,
+    folder: Path,
+    *,
+    validation: Mapping[str, Corpus],
+    device: str = "cpu",
+    initial: Path | None = None,
+) -> Result:
+    """Train by a recipe, or go on with what is in `folder`.
+
+    validation: corpora by name, of games that are not in `corpus`.
+    initial: weights to start from. Raises Stopped when interrupted.
+    """
+    sizes = {(one.rows, one.columns) for one in [corpus, *validation.values()]}
+    if len(sizes) > 1:
+        raise BoardnetError(f"the corpora are of different board sizes: {sorted(sizes)}")
+    if corpus.positions == 0:
+        raise BoardnetError("the corpus holds no positions: pack games of the size to train on")
+    rng = torch.Generator().manual_seed(made.train.seed)
+    trainer = Trainer(
+        PolicyNetwork(made.network, rng),
+        loss,
+        Sampler(corpus, made.batch, made.train.seed, made.hide),
+        made.train,
+        folder,
+        validate=lambda network: validate(network, validation),
+        device=device,
+        initial=initial,
+    )
+    return trainer.run()
+
+
+def settings(made: Recipe) -> dict[str, Any]:
+    """A recipe as JSON can hold it, for the facts of a model file."""
+    return {
+        "name": made.name,
+        "batch": made.batch,
+        "hide": made.hide,
+        "network": {field.name: getattr(made.network, field.name) for field in fields(made.network)},
+        "train": made.train.as_dict(),
+    }

@@ -1,0 +1,1 @@
+"""speechnet: which word does a clip hold? (Not built yet.)"""
