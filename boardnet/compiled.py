@@ -14,7 +14,6 @@ from typing import Any
 
 import numba
 import platformdirs
-from numba.core import config
 
 
 def compile_modules(*modules: ModuleType) -> dict[str, Any]:
@@ -44,6 +43,7 @@ def _cache_folder(modules: tuple[ModuleType, ...]) -> Iterator[None]:
     """
     sources = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
     name = "kernels-" + hashlib.sha256(sources).hexdigest()[:12]
+    config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(Path(before or platformdirs.user_cache_dir("boardnet")) / name)
     try:

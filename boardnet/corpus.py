@@ -124,9 +124,7 @@ def from_games(games: Iterable[Game], rows: int = 19, columns: int = 19) -> tupl
     return from_encoded(encoded, rows, columns)
 
 
-def from_encoded(
-    encoded: list[list[int]], rows: int, columns: int
-) -> tuple[Corpus, int]:
+def from_encoded(encoded: list[list[int]], rows: int, columns: int) -> tuple[Corpus, int]:
     """The same from encoded games."""
     sizes = [len(game) for game in encoded]
     moves = np.fromiter((move for game in encoded for move in game), np.uint16, sum(sizes))

@@ -74,8 +74,24 @@ class PolicyNetwork(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """planes: [batch, plane, row, column], uint8 or float -> logits [batch, cell], row by row;
         the last is the pass."""
+        points, no_point = self.heads(planes)
+        return torch.cat([points.flatten(1), no_point], dim=1)
+
+    def heads(self, planes: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of the points, [batch, 1, row, column], and of a pass, [batch, 1]."""
         trunk = self.relu(self.norm(self.trunk(self.stem(planes.to(self.stem.weight.dtype)))))
         board = global_pool(self.relu(self.overall(trunk)))  # [batch, 2 * head]
         local = self.relu(self.local(trunk) + self.bias(board)[:, :, None, None])
-        points = self.point(local).flatten(1)  # [batch, row * column]
-        return torch.cat([points, self.no_point(board)], dim=1)
+        return self.point(local), self.no_point(board)
+
+
+class Heads(nn.Module):
+    """A network up to where its answers are joined in one row: what `axes.check` can follow."""
+
+    def __init__(self, network: PolicyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
+        """planes: [batch, plane, row, column] -> what PolicyNetwork.heads returns."""
+        return self.network.heads(planes)

@@ -225,9 +225,7 @@ def is_caught(board: Ints, point: int, attacking: bool, top: int) -> bool:
     return caught
 
 
-def open_node(
-    board: Ints, point: int, attacking: bool, node: int, top: int
-) -> tuple[bool, bool]:
+def open_node(board: Ints, point: int, attacking: bool, node: int, top: int) -> tuple[bool, bool]:
     """Look at a position of a ladder and list its moves. Returns (is it decided, caught)."""
     size, free = fill(board, point, 3)
     if attacking and free != 2:

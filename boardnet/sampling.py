@@ -3,6 +3,8 @@
 Plain functions over flat sequences as in `boardnet.rules`, but only ever run compiled.
 """
 
+from typing import Any
+
 import numpy as np
 
 from boardnet.moves import COLOUR_SHIFT, HISTORY, PASS, first_illegal, index_of_cell, replay
@@ -31,8 +33,8 @@ def write_batch(
     tables: [symmetry, index] -> cell. planes: [example, plane * cells], zero before.
     targets: [example] the cell played, or rows * columns for a pass.
     """
-    board = np.zeros(BOARD_LENGTH, np.int64)
-    recent = np.zeros(HISTORY, np.int64)
+    board: Any = np.zeros(BOARD_LENGTH, np.int64)
+    recent: Any = np.zeros(HISTORY, np.int64)
     for example in range(len(games)):
         game = games[example]
         clear(board, rows, columns)
@@ -46,14 +48,12 @@ def write_batch(
         where = tables[turned[example]]
         write_planes(board, colour, ko, recent, where, planes[example])
         cell = moves[at] & PASS
-        targets[example] = (
-            rows * columns if cell == PASS else where[index_of_cell(board, cell)]
-        )
+        targets[example] = rows * columns if cell == PASS else where[index_of_cell(board, cell)]
 
 
 def legal_lengths(moves: Ints, starts: Ints, rows: int, columns: int, lengths: Ints) -> None:
     """For each game, how many of its numbers can be played one after the other."""
-    board = np.zeros(BOARD_LENGTH, np.int64)
+    board: Any = np.zeros(BOARD_LENGTH, np.int64)
     for game in range(len(lengths)):
         clear(board, rows, columns)
         lengths[game] = first_illegal(board, moves, starts[game], starts[game + 1]) - starts[game]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -123,7 +124,18 @@ def train(
         device=device,
         initial=initial,
     )
+    describe(made, corpus, folder)
     return trainer.run()
+
+
+def describe(made: Recipe, corpus: Corpus, folder: Path) -> None:
+    """Write FOLDER/run.json: what `boardnet export` says in the model files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"recipe": settings(made), "data": corpus.facts}
+        (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BoardnetError(f"cannot write to {folder}: {error.strerror}") from error
 
 
 def settings(made: Recipe) -> dict[str, Any]:
@@ -132,6 +144,8 @@ def settings(made: Recipe) -> dict[str, Any]:
         "name": made.name,
         "batch": made.batch,
         "hide": made.hide,
-        "network": {field.name: getattr(made.network, field.name) for field in fields(made.network)},
+        "network": {
+            field.name: getattr(made.network, field.name) for field in fields(made.network)
+        },
         "train": made.train.as_dict(),
     }

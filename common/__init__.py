@@ -1,5 +1,49 @@
 """common: the building blocks of convolutional networks, their training, export and inference."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from common.axes import BOARD, PICTURE, SPEECH, Declaration, check
 from common.errors import CommonError
 
-__all__ = ["CommonError"]
+if TYPE_CHECKING:
+    from common.config import TrainConfig
+    from common.conv import NestedBottleneck, ResidualBlock
+    from common.datasets import fetch
+    from common.pool import GlobalPoolingBias, global_pool
+    from common.runtime import Runtime
+    from common.trainer import Trainer
+
+__all__ = [
+    "BOARD",
+    "PICTURE",
+    "SPEECH",
+    "CommonError",
+    "Declaration",
+    "GlobalPoolingBias",
+    "NestedBottleneck",
+    "ResidualBlock",
+    "Runtime",
+    "TrainConfig",
+    "Trainer",
+    "check",
+    "fetch",
+    "global_pool",
+]
+
+_LATER = {
+    "GlobalPoolingBias": "common.pool",
+    "NestedBottleneck": "common.conv",
+    "ResidualBlock": "common.conv",
+    "Runtime": "common.runtime",
+    "TrainConfig": "common.config",
+    "Trainer": "common.trainer",
+    "fetch": "common.datasets",
+    "global_pool": "common.pool",
+}  # loaded on first use: most of them need torch
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

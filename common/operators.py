@@ -332,7 +332,8 @@ BROADCAST = {"_prelu_kernel", "hardswish", "copy"}
 _SAME = """alias clone contiguous detach _to_copy lift_fresh _softmax _log_softmax flip
     native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm
     _batch_norm_no_update _batch_norm_with_update native_group_norm native_layer_norm
-    _fused_rms_norm native_dropout _native_multi_head_attention zeros_like ones_like empty_like full_like bernoulli fill
+    _fused_rms_norm native_dropout _native_multi_head_attention zeros_like ones_like empty_like
+    full_like bernoulli fill
     zero slice split split_with_sizes unsafe_split unsafe_split_with_sizes index_select
     glu constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d
     upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d upsample_linear1d

@@ -62,11 +62,11 @@ def _naming(module: nn.Module, layers: list[str]) -> Iterator[None]:
             handle.remove()
 
 
-class Tracer(TorchDispatchMode):
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator below autograd, with all functions taken apart into operators."""
 
     def __init__(self, declaration: Declaration, network: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.declaration = declaration
         self.layers = [network]
         self.sizes: dict[str, int] = {}  # of the input's axes

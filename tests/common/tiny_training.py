@@ -96,7 +96,7 @@ def main(folder: str, options: dict[str, Any]) -> int:
     try:
         trainer.run()
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
+        sys.stderr.write(f"{stopped}\n")
         return stopped.status
     return 0
 

@@ -1,0 +1,240 @@
+"""The command `boardnet`. Thin: it parses, calls, prints; what is slow to import waits its turn."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boardnet.errors import BoardnetError
+from common.errors import CommonError
+
+if TYPE_CHECKING:
+    from boardnet.predictor import Prediction
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
+    args = _parser().parse_args(argv)
+    try:
+        status: int | None = args.run(args)
+    except CommonError as error:
+        print(f"boardnet: {error}", file=sys.stderr)
+        return getattr(error, "status", 1)  # training that was stopped knows by which signal
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        print("boardnet: interrupted", file=sys.stderr)
+        return 130
+    return status or 0
+
+
+def predict(args: argparse.Namespace) -> int:
+    """The next move of each game."""
+    from boardnet import records
+    from boardnet.predictor import Predictor
+
+    predictor = Predictor.load(args.weights)
+    failed = 0
+    for path in args.games:
+        try:
+            game = records.read(path, args.game)
+            turns = list(range(len(game.moves) + 1)) if args.all else args.turn
+            found = predictor.predict_all(
+                game,
+                [turns] if isinstance(turns, int) else turns,
+                top=args.top,
+                symmetries=args.symmetries,
+            )
+        except CommonError as error:
+            failed = 1
+            print(f"boardnet: {error}", file=sys.stderr)
+            continue
+        for note in (*game.notes, *found[0].notes):
+            print(f"boardnet: {path}: {note}", file=sys.stderr)
+        for prediction in found:
+            print(_json(path, prediction) if args.json else _drawn(path, prediction))
+    return failed
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Accuracy on games."""
+    from boardnet.evaluate import evaluate as scores
+    from boardnet.evaluate import files
+    from boardnet.predictor import Predictor
+
+    if not args.json:
+        print(f"{'file':40} positions  top-1  top-5   nats")
+    for score in scores(
+        Predictor.load(args.weights),
+        files(args.games),
+        positions=args.positions,
+        seed=args.seed,
+        symmetries=args.symmetries,
+    ):
+        if args.json:
+            print(json.dumps(vars(score)), flush=True)
+        else:
+            shares = f"{score.top1:6.3f} {score.top5:6.3f} {score.nats:6.3f}"
+            print(f"{score.file[-40:]:40} {score.positions:9} {shares}", flush=True)
+
+
+def pack(args: argparse.Namespace) -> None:
+    """Games to a corpus."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from boardnet import corpus
+    from boardnet.evaluate import files
+    from boardnet.packing import pack as packed
+
+    if args.output.exists():  # said before the work, not after it
+        raise BoardnetError(f"{args.output} exists already: name another folder, or remove it")
+    paths = [path for one in args.games for path in files(one)]
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("packing", total=len(paths))
+        made = packed(paths, size=args.size, seen=lambda path, games: progress.advance(task))
+    corpus.save(made, args.output)
+    left_out = ", ".join(f"{count} {why}" for why, count in made.facts["left out"].items())
+    print(f"{args.output}: {made.games} games, {made.positions} positions; left out: {left_out}")
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, or go on training."""
+    from boardnet import corpus
+    from boardnet import train as training
+
+    recipe = training.recipe(args.recipe)
+    if args.steps:
+        from dataclasses import replace
+
+        recipe = replace(recipe, train=replace(recipe.train, steps=args.steps))
+    validation = {path.name: corpus.load(path) for path in args.validation}
+    result = training.train(
+        recipe,
+        corpus.load(args.corpus),
+        args.output or Path("runs") / recipe.name,
+        validation=validation,
+        device=args.device,
+        initial=args.initial,
+    )
+    print(json.dumps({"step": result.step, **result.validation}))
+
+
+def export(args: argparse.Namespace) -> None:
+    """A training run's network to model files."""
+    from boardnet.export import export as exported
+
+    for path in exported(args.run_folder, args.output, test=args.test):
+        print(path)
+
+
+def _json(path: Path, prediction: Prediction) -> str:
+    from boardnet.vertices import vertex
+
+    rows, columns = prediction.rows, prediction.columns
+    cells = "".join(".XO"[stone] for stone in prediction.stones)
+    answer: dict[str, Any] = {
+        "file": str(path),
+        "turnNumber": prediction.turn,
+        "moves": prediction.turn,
+        "currentPlayer": "BW"[prediction.player - 1],
+        "moveInfos": [
+            {"move": vertex(one.point, rows), "order": order, "prior": round(one.prior, 6)}
+            for order, one in enumerate(prediction.candidates)
+        ],
+        "board": "/".join(cells[row * columns : (row + 1) * columns] for row in range(rows)),
+        "policy": [round(float(prior), 6) for prior in prediction.policy],
+    }
+    return json.dumps(answer)
+
+
+def _drawn(path: Path, prediction: Prediction) -> str:
+    from boardnet.drawing import board_text, style_of
+
+    player = ("Black", "White")[prediction.player - 1]
+    board = board_text(
+        prediction.rows,
+        prediction.columns,
+        prediction.stones,
+        last=prediction.last,
+        candidates=[(one.point, one.prior) for one in prediction.candidates],
+        style=style_of(sys.stdout),
+    )
+    return f"{path}: {player} to play move {prediction.turn + 1}\n\n{board}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="boardnet", description="What would a strong human play here?"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("predict", help="the next move of a game")
+    one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf")
+    when = one.add_mutually_exclusive_group()
+    when.add_argument("--turn", type=_natural, help="after so many moves (default: the last)")
+    when.add_argument("--all", action="store_true", help="after every number of moves")
+    one.add_argument("--top", type=_positive, default=5, help="how many moves (default: 5)")
+    one.add_argument("--game", type=_positive, default=1, help="which game of a collection")
+    one.add_argument("--json", action="store_true", help="one JSON object a line")
+    _answering(one)
+    one.set_defaults(run=predict)
+
+    one = commands.add_parser("evaluate", help="how often the network expects what was played")
+    one.add_argument("games", type=Path, metavar="GAMES", help="a file, or a folder of them")
+    one.add_argument("--positions", type=_positive, default=2000, help="of each file")
+    one.add_argument("--seed", type=_natural, default=0, help="of the choice of positions")
+    one.add_argument("--json", action="store_true", help="one JSON object a line")
+    _answering(one)
+    one.set_defaults(run=evaluate)
+
+    one = commands.add_parser("pack", help="make a corpus of games to train on")
+    one.add_argument("games", nargs="+", type=Path, metavar="GAMES")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="CORPUS")
+    one.add_argument("--size", type=int, choices=range(5, 26), default=19, metavar="5..25")
+    one.set_defaults(run=pack)
+
+    one = commands.add_parser("train", help="train a network on a corpus")
+    one.add_argument("corpus", type=Path, metavar="CORPUS")
+    one.add_argument("--recipe", default="small", help="its name, or a .toml file")
+    one.add_argument("-o", "--output", type=Path, metavar="RUN", help="default: runs/RECIPE")
+    one.add_argument("--validation", type=Path, nargs="+", required=True, metavar="CORPUS")
+    one.add_argument("--steps", type=_positive, help="instead of the recipe's")
+    one.add_argument("--device", default="cpu", help="cpu or cuda")
+    one.add_argument("--from", dest="initial", type=Path, metavar="WEIGHTS.safetensors")
+    one.set_defaults(run=train)
+
+    one = commands.add_parser("export", help="make model files of a training run")
+    one.add_argument("run_folder", type=Path, metavar="RUN")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    one.add_argument("--test", type=Path, metavar="GAMES", help="measure the accuracy on these")
+    one.set_defaults(run=export)
+    return parser
+
+
+def _answering(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--symmetries", type=int, choices=(1, 8), default=1)
+    parser.add_argument("--weights", type=Path, metavar="MODEL.onnx", help="instead of the shipped")
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Export: a training run -> the two files of `boardnet/weights`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from boardnet.errors import BoardnetError
+from boardnet.evaluate import evaluate, files
+from boardnet.network import Heads, NetworkConfig, PolicyNetwork
+from boardnet.planes import NAMES
+from boardnet.predictor import Predictor
+from common import checkpoint
+from common.axes import BOARD, check
+from common.export import export_onnx, export_weights
+
+SHAPES = ((1, 19, 19), (5, 9, 9), (2, 13, 19))
+"""Batch, rows and columns that the exported network is compared with torch on."""
+
+POSITIONS, SEED = 2000, 0
+"""Of the measured accuracy: what `boardnet evaluate` takes by default."""
+
+
+def export(run: Path, folder: Path, *, test: Path | None = None) -> list[Path]:
+    """Write policy.onnx and policy.safetensors of a run's averaged weights into `folder`.
+
+    test: games that were not trained on; the accuracy on them is measured and kept in the files.
+    Raises CommonError if `run` has no checkpoint.
+    """
+    found = checkpoint.latest(run)
+    if found is None:
+        raise BoardnetError(f"{run} holds no checkpoint: train with boardnet train first")
+    try:
+        about = json.loads((run / "run.json").read_text("utf-8"))
+        network = PolicyNetwork(NetworkConfig(**about["recipe"]["network"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BoardnetError(f"{run}/run.json is missing or damaged: train once more") from error
+    network.load_state_dict(found.ema or found.weights)
+    facts: dict[str, Any] = {
+        "planes": list(NAMES),
+        "board": [19, 19],
+        "step": found.step,
+        "hours": round(found.state["seconds"] / 3600, 2),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+        "licence": "Apache-2.0",
+        **about,
+    }
+    paths = _write(network, folder, facts)
+    if test is not None:
+        predictor = Predictor.load(paths[0])
+        scores = evaluate(predictor, files(test), positions=POSITIONS, seed=SEED)
+        facts["accuracy"] = [{**vars(score), "file": Path(score.file).name} for score in scores]
+        _write(network, folder, facts)
+    return paths
+
+
+def _write(network: PolicyNetwork, folder: Path, facts: dict[str, Any]) -> list[Path]:
+    rng = torch.Generator().manual_seed(0)
+    examples = [
+        torch.randint(0, 2, (batch, len(NAMES), rows, columns), generator=rng, dtype=torch.uint8)
+        for batch, rows, columns in SHAPES
+    ]
+    check(Heads(network.eval()), BOARD, examples[0])
+    paths = [folder / "policy.onnx", folder / "policy.safetensors"]
+    export_onnx(
+        network,
+        examples,
+        paths[0],
+        facts=facts,
+        names=("planes", "logits"),
+        dynamic={0: "batch", 2: "row", 3: "column"},
+    )
+    export_weights(network, paths[1], facts=facts)
+    return paths

@@ -1,0 +1,171 @@
+"""Planes, corpus, predictions and the command, on real games."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boardnet import cli, corpus, records, symmetry
+from boardnet.errors import BoardnetError
+from boardnet.moves import HISTORY, encode, replay
+from boardnet.planes import NAMES, write_planes
+from boardnet.predictor import Predictor
+from boardnet.rules import empty_board
+
+GAMES = Path(__file__).parents[2] / "data" / "games"
+EAR = GAMES / "ear-reddening-1846.sgf"
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load()
+
+
+@pytest.fixture(scope="module")
+def packed() -> corpus.Corpus:
+    made, left_out = corpus.from_games(records.read(path) for path in sorted(GAMES.glob("*.sgf")))
+    assert left_out == 0
+    return made
+
+
+def test_compiled_planes_equal_those_of_plain_python(packed: corpus.Corpus) -> None:
+    positions = np.arange(0, packed.positions, 37)
+    planes, moves = packed.examples(positions)
+    where = symmetry.index_tables(19, 19)[0].tolist()
+    encoded = [encode(records.read(path)) for path in sorted(GAMES.glob("*.sgf"))]
+    for example, (game, turn) in enumerate(zip(*packed.at(positions), strict=True)):
+        board, recent = empty_board(19, 19), [0] * HISTORY
+        at, ko, _ = replay(board, encoded[game], 0, len(encoded[game]), turn, recent)
+        out = [0] * (len(NAMES) * 361)
+        colour = encoded[game][at] >> 10 & 3
+        write_planes(board, colour, ko, recent, where, out)
+        assert (planes[example].ravel() == out).all()
+        assert moves[example] == encoded[game][at] & 1023
+
+
+@pytest.mark.parametrize("which", range(8))
+def test_planes_turn_with_the_board(packed: corpus.Corpus, which: int) -> None:
+    positions = np.arange(0, packed.positions, 61)
+    plain, moves = packed.examples(positions)
+    turned, turned_moves = packed.examples(positions, np.full(len(positions), which))
+    assert (symmetry.turn(plain, which) == turned).all()
+    assert (symmetry.cells(19, 19, which)[moves] == turned_moves).all()
+
+
+@pytest.mark.parametrize("which", range(8))
+def test_turning_there_and_back_changes_nothing(which: int) -> None:
+    board = np.arange(361).reshape(19, 19)
+    assert (symmetry.turn(symmetry.turn(board, which), symmetry.inverse(which)) == board).all()
+
+
+def test_eight_symmetries_make_the_answer_turn_with_the_board(
+    predictor: Predictor, packed: corpus.Corpus
+) -> None:
+    planes, _ = packed.examples(np.array([100, 700]))
+    plain = predictor.policies(planes, symmetries=8)
+    for which in range(8):
+        turned = predictor.policies(np.ascontiguousarray(symmetry.turn(planes, which)), 8)
+        cells = symmetry.cells(19, 19, which)
+        np.testing.assert_allclose(turned[:, cells], plain[:, :-1], atol=1e-5)
+        np.testing.assert_allclose(turned[:, -1], plain[:, -1], atol=1e-5)
+
+
+def test_a_corpus_is_the_same_after_saving_and_loading(
+    packed: corpus.Corpus, tmp_path: Path
+) -> None:
+    corpus.save(packed, tmp_path / "games")
+    loaded = corpus.load(tmp_path / "games")
+    assert (loaded.moves == packed.moves).all()
+    one, other = corpus.Sampler(packed, 16, 3)(5), corpus.Sampler(loaded, 16, 3)(5)
+    assert (one["planes"] == other["planes"]).all()
+    assert (one["move"] == other["move"]).all()
+
+
+def test_a_damaged_or_foreign_corpus_is_named_as_such(
+    packed: corpus.Corpus, tmp_path: Path
+) -> None:
+    with pytest.raises(BoardnetError, match="not a corpus"):
+        corpus.load(tmp_path)
+    corpus.save(packed, tmp_path / "games")
+    with (tmp_path / "games" / "moves.npy").open("r+b") as file:
+        file.seek(500)
+        file.write(b"\xff\xff")
+    with pytest.raises(BoardnetError, match="damaged"):
+        corpus.load(tmp_path / "games")
+
+
+@pytest.mark.parametrize("path", sorted(GAMES.glob("*.sgf")), ids=lambda path: path.stem)
+def test_every_game_gets_legal_moves_that_add_up(predictor: Predictor, path: Path) -> None:
+    prediction = predictor.predict(path, top=5)
+    legal = prediction.policy >= 0
+    assert prediction.policy[legal].sum() == pytest.approx(1, abs=1e-4)
+    for candidate in prediction.candidates:
+        if candidate.point is not None:
+            row, column = candidate.point
+            assert prediction.stones[row * 19 + column] == 0
+
+
+def test_an_illegal_move_ends_the_game_before_it(predictor: Predictor) -> None:
+    game = records.parse(b"(;SZ[19];B[pd];W[dp];B[pd];W[dd])")[0]
+    prediction = predictor.predict(game)
+    assert prediction.turn == 2
+    assert prediction.player == 1
+    assert "move 3" in prediction.notes[0]
+
+
+@pytest.mark.parametrize("size", ["5", "9", "13", "25", "13:9"])
+def test_other_sizes_are_answered_with_a_note(predictor: Predictor, size: str) -> None:
+    game = records.parse(f"(;SZ[{size}];B[cc])".encode())[0]
+    prediction = predictor.predict(game, symmetries=8)
+    assert len(prediction.policy) == game.rows * game.columns + 1
+    assert "not trained" in prediction.notes[0]
+
+
+def test_json_has_katagos_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["predict", str(EAR), "--turn", "126", "--json", "--top", "3"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["turnNumber"], answer["currentPlayer"], answer["file"]) == (126, "B", str(EAR))
+    assert [info["order"] for info in answer["moveInfos"]] == [0, 1, 2]
+    assert len(answer["policy"]) == 362
+    assert [len(row) for row in answer["board"].split("/")] == [19] * 19
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01\xff" * 100, b"hello", b"(;GM[2]SZ[8])", b"(;SZ[99];B[aa])"]
+)
+def test_bad_files_get_one_line_and_status_1(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "game.sgf"
+    path.write_bytes(content)
+    assert cli.main(["predict", str(path), str(tmp_path), str(tmp_path / "none.sgf")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) == 3
+
+
+def test_predicting_imports_neither_torch_nor_numba() -> None:
+    code = (
+        "import sys, boardnet.cli as c; status = c.main(sys.argv[1:]); "
+        "sys.exit(status or bool({'torch', 'numba', 'onnx', 'rich'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, "predict", str(EAR)], check=False)
+    assert run.returncode == 0
+
+
+def test_the_shipped_network_keeps_to_the_board_s_declaration() -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from boardnet.network import Heads, NetworkConfig, PolicyNetwork
+    from common.axes import BOARD, check
+
+    facts = Predictor.load().facts
+    network = PolicyNetwork(NetworkConfig(**facts["recipe"]["network"]))  # type: ignore[index]
+    weights = Path(cli.__file__).parent / "weights" / "policy.safetensors"
+    network.load_state_dict(load_file(weights))
+    windows = check(Heads(network.eval()), BOARD, torch.zeros(2, len(NAMES), 19, 19))
+    assert {window.stride for window in windows} == {1}

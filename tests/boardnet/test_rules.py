@@ -1,0 +1,109 @@
+"""The rules against sgfmill's boards, and what they mean."""
+
+import numpy as np
+import pytest
+from sgfmill import boards
+
+from boardnet.rules import (
+    BLACK,
+    COLUMNS,
+    EMPTY,
+    ROWS,
+    WHITE,
+    empty_board,
+    index_of,
+    is_ladder_move,
+    is_legal,
+    play,
+)
+
+NAMES = {None: EMPTY, "b": BLACK, "w": WHITE}
+
+
+def drawn(*rows: str) -> list[int]:
+    """A board from rows of ". X O"."""
+    cells = [row.split() for row in rows]
+    board = empty_board(len(cells), len(cells[0]))
+    for row, line in enumerate(cells):
+        for column, cell in enumerate(line):
+            board[index_of(board, row, column)] = ".XO".index(cell)
+    return board
+
+
+def stones(board: list[int]) -> list[list[int]]:
+    return [
+        [board[index_of(board, row, column)] for column in range(board[COLUMNS])]
+        for row in range(board[ROWS])
+    ]
+
+
+def reference(board: boards.Board) -> list[list[int]]:
+    side = board.side
+    return [
+        [NAMES[board.get(side - 1 - row, column)] for column in range(side)] for row in range(side)
+    ]
+
+
+@pytest.mark.parametrize("side", [2, 3, 5, 9])
+def test_random_games_with_suicide_agree_with_sgfmill_after_every_move(side: int) -> None:
+    rng = np.random.default_rng(side)
+    suicides = kos = 0
+    for _ in range(60):
+        ours, theirs = empty_board(side, side), boards.Board(side)
+        for number in range(3 * side * side):
+            free = [
+                (row, column)
+                for row, line in enumerate(stones(ours))
+                for column, stone in enumerate(line)
+                if stone == EMPTY
+            ]
+            if not free:
+                break
+            row, column = free[rng.integers(len(free))]
+            colour = number % 2 + 1
+            point = index_of(ours, row, column)
+            legal = is_legal(ours, point, colour, 0)
+            ko = play(ours, point, colour)
+            expected_ko = theirs.play(side - 1 - row, column, "bw"[colour - 1])
+            assert stones(ours) == reference(theirs)
+            assert legal == (ours[point] == colour)  # a suicide leaves nothing
+            found = divmod(ko, side + 1) if ko else None
+            assert expected_ko == (found and (side - found[0], found[1]))
+            suicides += not legal
+            kos += ko != 0
+    assert suicides > 0
+    assert kos > 0 or side == 2
+
+
+def test_taking_the_last_liberty_removes_the_chain() -> None:
+    board = drawn(". X .", "X O .", ". X .")
+    play(board, index_of(board, 1, 2), BLACK)
+    assert stones(board) == stones(drawn(". X .", "X . X", ". X ."))
+
+
+def test_taking_back_a_ko_at_once_is_illegal_and_elsewhere_it_is_not() -> None:
+    board = drawn(". X O .", "X . X O", ". X O .")
+    ko = play(board, index_of(board, 1, 1), WHITE)
+    assert ko == index_of(board, 1, 2)
+    assert not is_legal(board, ko, BLACK, ko)
+    assert is_legal(board, ko, BLACK, 0)
+
+
+def test_giving_atari_on_the_right_side_starts_a_ladder() -> None:
+    board = drawn(
+        ". . . . . . .",
+        ". X O . . . .",
+        ". X . . . . .",
+        ". . . . . . .",
+        ". . . . . . .",
+        ". . . . . . .",
+        ". . . . . . .",
+    )
+    board[index_of(board, 0, 2)] = BLACK
+    chain = index_of(board, 1, 2)
+    right, below = index_of(board, 1, 3), index_of(board, 2, 2)
+    before = list(board[: board[ROWS] * board[COLUMNS]])
+    assert is_ladder_move(board, chain, right, below)
+    assert list(board[: board[ROWS] * board[COLUMNS]]) == before
+    board[index_of(board, 4, 3)] = WHITE  # a breaker in its path
+    assert not is_ladder_move(board, chain, right, below)
