@@ -3,6 +3,7 @@
 python tiny_training.py FOLDER '{"config": {...}, "die": ["loss", 3]}'
 die: where the process is to kill itself: ["loss", n] in the n-th call of the loss function,
 ["write", n] in the n-th write of a file of a checkpoint, half of it written; ["validate", n].
+A third element is another signal than SIGKILL, a fourth the only rank that gets it.
 """
 
 import json
@@ -81,7 +82,8 @@ def main(folder: str, options: dict[str, Any]) -> int:
     config = TrainConfig(**{**SMALL, **options.get("config", {})})
     parts = {"loss": loss, "validate": validate, "write": checkpoint._write}
     if "die" in options:
-        what, after, number, rank = [*options["die"], signal.SIGKILL, None][:4]
+        what, after, *rest = options["die"]
+        number, rank = [*rest, *[signal.SIGKILL, None][len(rest) :]]
         if rank is None or int(os.environ["RANK"]) == rank:
             parts[what] = dying(parts[what], after=after, number=number)
     checkpoint._write = parts["write"]  # type: ignore[assignment]
