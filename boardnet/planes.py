@@ -79,33 +79,44 @@ def after_move(board: Ints, point: int, colour: int) -> tuple[int, int, int]:
     (0, _, 0) is suicide.
     """
     stride = board[STRIDE]
-    size = 1
-    captured = taken = taken_too = 0
-    a = b = c = d = 0  # up to four distinct liberties
+    room = friends = captured = taken = taken_too = 0
     for step in (1, -1, stride, -stride):
         near = point + step
         what = board[near]
         if what == EMPTY:
-            a, b, c, d = joined(a, b, c, d, near)
+            room += 1
+        elif what == colour:
+            friends += 1
+            if board[CHAIN_FREE + board[HEAD + near]] > 4:  # four or more besides this point
+                room += 4
         elif what != WALL:
             first = board[HEAD + near]
-            free = board[CHAIN_FREE + first]
-            if what == colour:
-                size = 2
-                if free > 4:  # at least four besides this point
-                    a, b, c, d = -1, -2, -3, -4
-                else:
-                    for k in range(4 * first, 4 * first + free):
-                        if board[CHAIN_NEAR + k] != point:
-                            a, b, c, d = joined(a, b, c, d, board[CHAIN_NEAR + k])
-            elif free == 1 and first != taken and first != taken_too:
+            if board[CHAIN_FREE + first] == 1 and first != taken and first != taken_too:
                 captured += board[CHAIN_SIZE + first]
                 taken, taken_too = first, taken
-    if captured > 0 and d == 0:
+    if room < 4 and captured > 0:
         # Captured stones become liberties of the whole chain: played out, since it is rare.
         size, free = liberties_after(board, point, colour)
         return free, size, captured
-    return (a != 0) + (b != 0) + (c != 0) + (d != 0), size, captured
+    if room < 4 and friends > 0:
+        room = shared_liberties(board, point, colour)
+    return min(room, 4), 1 + min(friends, 1), captured
+
+
+def shared_liberties(board: Ints, point: int, colour: int) -> int:
+    """The distinct liberties, up to 4, of a stone joined to chains of up to 4 liberties each."""
+    stride = board[STRIDE]
+    a = b = c = d = 0
+    for step in (1, -1, stride, -stride):
+        near = point + step
+        if board[near] == EMPTY:
+            a, b, c, d = joined(a, b, c, d, near)
+        elif board[near] == colour:
+            first = board[HEAD + near]
+            for k in range(4 * first, 4 * first + board[CHAIN_FREE + first]):
+                if board[CHAIN_NEAR + k] != point:
+                    a, b, c, d = joined(a, b, c, d, board[CHAIN_NEAR + k])
+    return (a != 0) + (b != 0) + (c != 0) + (d != 0)
 
 
 def joined(a: int, b: int, c: int, d: int, new: int) -> tuple[int, int, int, int]:
@@ -188,21 +199,39 @@ def write_ladders(board: Ints, colour: int, where: Ints, out: Ints) -> None:
             continue
         first, second = board[CHAIN_NEAR + 4 * point], board[CHAIN_NEAR + 4 * point + 1]
         plane = -1
-        if board[point] == colour:
-            if board[CHAIN_FREE + point] == 2:
-                if is_caught(board, point, True, 0):
-                    plane = LADDER_OWN_NEXT
-            elif extension_saves(board, point, first):
-                out[LADDER_ESCAPE * cells + where[first]] = 1
-            elif is_caught(board, point, False, 0):
-                plane = LADDER_OWN
-        elif board[CHAIN_FREE + point] == 2:
-            if is_ladder_move(board, point, first, second):
+        if board[CHAIN_FREE + point] == 1:
+            if board[point] == colour:
+                if extension_saves(board, point, first):
+                    out[LADDER_ESCAPE * cells + where[first]] = 1
+                elif is_caught(board, point, False, 0):
+                    plane = LADDER_OWN
+        elif board[point] == colour:
+            if (may_catch(board, point, second) or may_catch(board, point, first)) and is_caught(
+                board, point, True, 0
+            ):
+                plane = LADDER_OWN_NEXT
+        else:
+            if may_catch(board, point, second) and is_ladder_move(board, point, first, second):
                 plane = LADDER_OPPONENT
                 out[LADDER_CAPTURE * cells + where[first]] = 1
-            if is_ladder_move(board, point, second, first):
+            if may_catch(board, point, first) and is_ladder_move(board, point, second, first):
                 plane = LADDER_OPPONENT
                 out[LADDER_CAPTURE * cells + where[second]] = 1
         if plane >= 0:
             for i in range(fill(board, point, MAX_POINTS)[0]):
                 out[plane * cells + where[board[CHAIN + i]]] = 1
+
+
+def may_catch(board: Ints, point: int, extend: int) -> bool:
+    """Whether a ladder is possible at all in which the chain at `point` extends to `extend`.
+
+    It is not if that joins a chain of five liberties or more: less the two points just played,
+    three are left. Seen from the table of chains, this spares most of the reading.
+    """
+    stride = board[STRIDE]
+    colour = board[point]
+    for step in (1, -1, stride, -stride):
+        near = extend + step
+        if board[near] == colour and board[CHAIN_FREE + board[HEAD + near]] > 4:
+            return False
+    return True
