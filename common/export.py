@@ -2,13 +2,13 @@
 
 Twice: ONNX, for inference without torch, and safetensors, for training on and for explaining. Each
 holds the same facts as JSON: what it was trained on and how, its measured accuracy, its input.
+The same network and facts give the same bytes.
 """
 
 from __future__ import annotations
 
+import copy
 import io
-import json
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,19 +18,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from common.errors import CommonError
-
-FACTS = "facts"
-"""Key of the facts in both files' metadata."""
-
-MAX_BYTES = 16 << 20
-"""Of one file: small enough to travel in the package and in a repository."""
+from common.modelfile import Facts, open_model, seal_onnx, seal_weights, write_model
 
 TOLERANCE = 1e-4
-"""Largest difference between torch's outputs and onnxruntime's, beside outputs of size 1 to 20."""
+"""Largest difference between torch's and onnxruntime's outputs, as a share of the largest output
+(of 1 where that is smaller)."""
 
 
 def export_onnx(
@@ -42,78 +39,89 @@ def export_onnx(
     names: tuple[str, str] = ("input", "output"),
     dynamic: Mapping[int, str] | None = None,
 ) -> float:
-    """Write `network` as ONNX, after comparing it with torch on every example.
+    """Write `network`, of one input and one output, as ONNX, once it answers as torch does.
 
     examples: inputs of different shapes where axes are dynamic; the first one is traced.
     names: of input and output. dynamic: axes of the input that may have any length, and their
-    names; axis 0 is also the output's.
+    names; axis 0, the batch, is also the output's.
     Returns the largest difference found. Raises CommonError if it is above TOLERANCE, if the file
-    would be too large, or if the disk does not take it.
+    would be too large, or if the disk does not take it. The network is left as it was.
     """
-    network = network.eval().cpu().float()
-    axes = dict(dynamic or {0: "batch"})
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # The tracing exporter is old, but needs no further package; its result is compared below.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (examples[0],),
-            buffer,  # type: ignore[arg-type]  # the tracing exporter takes a file, too
-            dynamo=False,
-            opset_version=17,
-            input_names=[names[0]],
-            output_names=[names[1]],
-            dynamic_axes={names[0]: axes, names[1]: {0: axes.get(0, "batch"), 1: "answer"}},
-        )
-    model = onnx.load_model_from_string(buffer.getvalue())
-    onnx.helper.set_model_props(model, {FACTS: dump_facts(facts)})
-    data = model.SerializeToString(deterministic=True)
+    network = copy.deepcopy(network).cpu().float().eval()
+    data = seal_onnx(_trace(network, examples[0], names, dict(dynamic or {0: "batch"})), facts)
     worst = _difference(network, examples, data)
-    if not worst <= TOLERANCE:
-        raise CommonError(
-            f"the exported network differs from torch's by {worst:.1e}, more than {TOLERANCE:.0e}"
-        )
     write_model(path, data)
     return worst
 
 
 def export_weights(network: nn.Module, path: Path, *, facts: Mapping[str, Any]) -> None:
     """Write the weights of `network` as safetensors. Raises CommonError as `export_onnx` does."""
-    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    write_model(path, save(tensors, metadata={FACTS: dump_facts(facts)}))
+    state = network.state_dict().items()
+    # A copy of each, for tensors that share their numbers cannot be written.
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state}
+    write_model(path, seal_weights(safetensors.save(tensors), facts))
 
 
-def dump_facts(facts: Mapping[str, Any]) -> str:
-    """Facts as JSON, the same bytes for the same facts."""
-    return json.dumps(facts, ensure_ascii=False, sort_keys=True)
+def load_weights(path: Path) -> tuple[dict[str, Tensor], Facts]:
+    """What `export_weights` has written: a state dict on the CPU, and the facts.
 
-
-def write_model(path: Path, data: bytes) -> None:
-    """Write beside the path, then rename. Raises CommonError if it is too large or fails."""
-    if len(data) > MAX_BYTES:
-        raise CommonError(
-            f"{path} would have {len(data) / 2**20:.1f} MiB; a model file is at most "
-            f"{MAX_BYTES >> 20} MiB: make the network smaller"
-        )
-    part = path.with_name(path.name + ".part")
+    Raises CommonError if the file is missing, damaged, or of another program.
+    """
+    data, facts = open_model(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CommonError(f"cannot write {path}: {error.strerror}") from error
+        return safetensors.load(data), facts
+    except SafetensorError as error:
+        raise CommonError(f"{path} is not a safetensors file, or a damaged one") from error
+
+
+def _trace(
+    network: nn.Module, example: Tensor, names: tuple[str, str], axes: Mapping[int, str]
+) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but its successor needs onnxscript and twenty times
+        # as long; what it might get wrong, a shape taken for a constant, the comparison shows.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (example,),
+            buffer,  # type: ignore[arg-type]  # the tracing exporter takes a file, too
+            dynamo=False,
+            opset_version=17,
+            input_names=[names[0]],
+            output_names=[names[1]],
+            dynamic_axes={
+                names[0]: dict(axes),
+                names[1]: {0: axes.get(0, "batch"), 1: "answer"},
+            },
+        )
+    model = onnx.load_model_from_string(buffer.getvalue())
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _difference(network: nn.Module, examples: Sequence[Tensor], data: bytes) -> float:
     """The largest difference between torch and onnxruntime over the examples."""
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it has to say comes as an exception
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     [port] = session.get_inputs()
     worst = 0.0
     for example in examples:
         with torch.no_grad():
             expected = network(example).numpy()
-        [found] = session.run(None, {port.name: example.numpy()})
-        worst = max(worst, float(np.abs(found - expected).max()))
+        try:
+            [found] = session.run(None, {port.name: example.numpy()})
+            difference = float(np.abs(found - expected).max())
+        except Exception as error:  # onnxruntime's errors have no common class of their own
+            raise CommonError(
+                f"the exported network does not take an input of {tuple(example.shape)}: name the"
+                f" axes that may have any length, and avoid shapes as constants"
+            ) from error
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            raise CommonError(
+                f"the exported network differs from torch's by {difference:.1e} for an input of"
+                f" {tuple(example.shape)}, more than {TOLERANCE:.0e} of its output"
+            )
+        worst = max(worst, difference)
     return worst

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from common.device import World
+from common.errors import CommonError
 
 Row = dict[str, Any]
 
@@ -67,6 +68,45 @@ class Meter:
         self.names = list(state["sums"])
         self.sums = self.sums.new_tensor(list(state["sums"].values()))
         self.counts = self.counts.new_tensor(state["counts"])
+
+
+class Log:
+    """metrics.jsonl in `folder`, and TensorBoard's files if asked; written from step `done` on.
+
+    Raises CommonError if the folder cannot be written or TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, *, done: int, tensorboard: bool = False) -> None:
+        self.path = folder / "metrics.jsonl"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            truncate(self.path, done)
+        except OSError as error:
+            raise CommonError(f"cannot write to {folder}: {error.strerror}") from error
+        self.board: Any = _tensorboard(folder, done) if tensorboard else None
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add one row. Raises OSError (a full disk, say)."""
+        if self.board is not None:
+            for name, value in row.items():
+                if name != "step" and value is not None:
+                    self.board.add_scalar(name, value, row["step"])
+        append(self.path, row)
+
+    def close(self) -> None:
+        """Write out what TensorBoard still holds."""
+        if self.board is not None:
+            self.board.close()
+
+
+def _tensorboard(folder: Path, done: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise CommonError(
+            "tensorboard is not installed: pip install convsuite[tensorboard]"
+        ) from error
+    return SummaryWriter(folder / "tensorboard", purge_step=done + 1)
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:

@@ -193,11 +193,11 @@ class Call:
             before = [(*dims[:at], (), *dims[at:]) for dims in before]
         at = self.given["dim"] % output.ndim
         same = [tuple(() if i == at else along for i, along in enumerate(d)) for d in before]
-        axes = {part.axis for dims in before for part in dims[at]} - {None}
-        if len(axes) > 1 or any(len(dims[at]) > 1 for dims in before):
-            raise Unknown
+        # Several axes, a flattened board with a pass behind it say, become one that has no name in
+        # the declaration, so that nothing may slide over it and nothing of it be left out.
+        axes = dict.fromkeys(part.axis for dims in before for part in dims[at] if part.axis)
         found = list(self.broadcast(same, output))
-        found[at] = (Part(axes.pop() if axes else None, output.shape[at]),)
+        found[at] = (Part(" and ".join(axes) or None, output.shape[at]),)
         return tuple(found)
 
     def reduced(self, before: list[Dims], output: Tensor) -> Dims:
@@ -268,7 +268,7 @@ class Call:
                 self.seen.append(Window(self.where, self.name, axis, kernel, stride, dilation))
                 self.rule.allow_filter(self.layer, axis, kernel, whole=whole)
                 extent = (kernel - 1) * dilation + 1
-                self.rule.allow_size(self.layer, axis, extent, self.sizes[axis])
+                self.rule.allow_size(self.layer, axis, extent, self.sizes.get(axis, size))
                 if stride > 1 and not whole:
                     self.rule.allow_subsampling(self.layer, axis, f"takes steps of {stride}")
         return () if whole else (Part(along[0].axis, size),) if len(along) == 1 else along

@@ -1,8 +1,8 @@
 """Tracing: follows an input's axes through the operators that really run in a forward pass.
 
-`axes.check` stands on this. Operators that look along an axis or shorten it are held
-against the declaration, whether a layer or a function called them (`common.operators`). One
-through which an axis cannot be followed proves nothing, and is refused by name.
+`axes.check` stands on this. Operators that look along an axis or shorten it are held against
+the declaration, whether a layer or a function called them (`common.operators`). One through which
+an axis cannot be followed proves nothing, and is refused by name.
 """
 
 from __future__ import annotations

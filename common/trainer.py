@@ -103,7 +103,7 @@ class _Run:
     def __init__(self, trainer: Trainer, world: World) -> None:
         self.trainer, self.config, self.world = trainer, trainer.config, world
         self.folder = trainer.folder
-        self.log = self.folder / "metrics.jsonl"
+        self.log: metrics.Log | None = None  # of the leading process alone
         self.stepper = Stepper(trainer.network, trainer.loss, trainer.config, world)
         self.done = 0
         self.seconds = 0.0
@@ -127,12 +127,7 @@ class _Run:
             start=self.done, steps=self.config.steps, silent=not self.world.leads
         )
         if self.world.leads:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                metrics.truncate(self.log, self.done)
-            except OSError as error:
-                raise CommonError(f"cannot write to {self.folder}: {error.strerror}") from error
-        self.board = self._tensorboard()
+            self.log = metrics.Log(self.folder, done=self.done, tensorboard=self.config.tensorboard)
 
     def train(self, interrupt: Interrupt) -> None:
         """All steps that are left."""
@@ -155,8 +150,8 @@ class _Run:
                     self._save(must=last)
         finally:
             feed.close()
-            if self.board is not None:
-                self.board.close()
+            if self.log is not None:
+                self.log.close()
 
     def result(self) -> Result:
         network = self.stepper.average.eval()
@@ -169,6 +164,9 @@ class _Run:
             yield micro * size + self.world.rank
 
     def _make(self, index: int, *, pin: bool) -> Any:
+        if pin:
+            # A thread starts on device 0, and memory is pinned by the device that it is on.
+            torch.cuda.set_device(self.world.device)
         return to_tensors(self.trainer.batches(index), pin=pin)
 
     def _counted(self, feed: Iterator[Any]) -> Iterator[Any]:
@@ -197,18 +195,18 @@ class _Run:
             )
 
     def _validate(self) -> None:
-        trainer = self.trainer
-        if trainer.validate is None or not self.world.leads:
+        validate = self.trainer.validate
+        if validate is None or self.log is None:
             return
         network = self.stepper.average.eval()
         with torch.no_grad(), self.stepper.autocast():
-            numbers = trainer.validate(network)
+            numbers = validate(network)
         self.validation = {name: float(value) for name, value in numbers.items()}
         self._record({f"validation/{name}": value for name, value in self.validation.items()})
         told = "  ".join(f"{name} {value:.4g}" for name, value in self.validation.items())
         self.display.note(f"step {self.done}  validation: {told}")
         self._keep_best()
-        curves.draw(self.log, self.folder / "curves.png")
+        curves.draw(self.log.path, self.folder / "curves.png")
         self.read_at = time.monotonic()  # the speed is that of training
 
     def _keep_best(self) -> None:
@@ -303,27 +301,12 @@ class _Run:
 
     def _record(self, row: dict[str, Any]) -> None:
         """One line of metrics.jsonl; a disk that does not take it costs the line, not the run."""
-        if not self.world.leads:
+        if self.log is None:
             return
         try:
-            metrics.append(self.log, {"step": self.done, **row})
+            self.log.write({"step": self.done, **row})
         except OSError as error:
-            self.display.note(f"no line written to {self.log} ({error.strerror})")
-        if self.board is not None:
-            for name, value in row.items():
-                if value is not None:
-                    self.board.add_scalar(name, value, self.done)
-
-    def _tensorboard(self) -> Any:
-        if not self.config.tensorboard or not self.world.leads:
-            return None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise CommonError(
-                "tensorboard is not installed: pip install convsuite[tensorboard]"
-            ) from error
-        return SummaryWriter(self.folder / "tensorboard", purge_step=self.done + 1)
+            self.display.note(f"no line written to {self.log.path} ({error.strerror})")
 
     def _seconds(self) -> float:
         return self.seconds + time.monotonic() - self.began

@@ -253,3 +253,12 @@ def test_the_network_is_left_as_it_was() -> None:
     assert [part.training for part in network] == [True, False, True]
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in network)
+
+
+def test_a_pass_may_stand_behind_the_flattened_board_and_stays_there() -> None:
+    def joined(maps: Tensor) -> Tensor:
+        return torch.cat([maps.flatten(2), maps.mean((2, 3))[:, :, None]], dim=2)
+
+    check(Runs(lambda x: joined(x).softmax(2)), BOARD, example())
+    with pytest.raises(CommonError, match='along row and column, which breaks "subsampling'):
+        check(Runs(lambda x: joined(x)[..., ::2]), BOARD, example())

@@ -1,10 +1,13 @@
 """Real processes that are killed, stopped, and go on."""
 
 import json
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +17,33 @@ import torch
 
 from common import checkpoint, metrics
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+EXACT = {"precision": "fp32"}
 
 
-def train(folder: Path, *, processes: int = 1, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", tiny_training.__file__]
-    if processes > 1:
-        launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command = [sys.executable, "-m", *launcher, tiny_training.__file__]
-    return subprocess.run(
-        [*command, str(folder), json.dumps(options)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+@pytest.fixture(scope="module")
+def processes() -> ForkServerContext:
+    """Makes processes from one that has imported torch already: new ones, in no time."""
+    context = multiprocessing.get_context("forkserver")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parents[1])]))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        context.set_forkserver_preload(["tiny_training"])
+        context.Process(target=tiny_training.network).start()  # starts the server, with these
+    return context
+
+
+def start(processes: ForkServerContext, folder: Path, **options: Any) -> ForkServerProcess:
+    process = processes.Process(target=tiny_training.main, args=(str(folder), options))
+    process.start()
+    return process
+
+
+def train(processes: ForkServerContext, folder: Path, **options: Any) -> int | None:
+    """Returns the exit status, negative for the signal that killed the process."""
+    process = start(processes, folder, **options)
+    process.join(timeout=120)
+    return process.exitcode
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -42,41 +56,65 @@ def result(folder: Path) -> dict[str, Any]:
     return {**files, "log": [{**row, "examples/s": None} for row in rows]}
 
 
-def test_a_run_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_ends_as_if_it_never_was(
+    tmp_path: Path, processes: ForkServerContext
+) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    assert train(whole).returncode == 0
-    # Before the first checkpoint; in a step; in the first, a middle and the last file of a
-    # checkpoint (five each); while validating.
-    deaths = [("loss", 0), ("loss", 3), ("write", 0), ("write", 9), ("validate", 0)]
+    assert train(processes, whole) == 0
+    # Before the first checkpoint; in a step; in the first file of a checkpoint, in a later file
+    # of a later one (five files each) and in the last; while validating; and while keeping the
+    # best weights (the three files after the five of step 9).
+    deaths = [("loss", 0), ("loss", 3), ("write", 0), ("write", 7), ("validate", 0), ("write", 4)]
     for death in deaths:
-        run = train(torn, die=death)
-        assert run.returncode == -signal.SIGKILL, run.stderr
-    run = train(torn, die=("loss", 2, signal.SIGTERM))
-    assert run.returncode == 143
-    assert "the same command goes on from there" in run.stderr
-    assert train(torn).returncode == 0
+        assert train(processes, torn, die=death) == -signal.SIGKILL
+    assert train(processes, torn, die=("loss", 2, signal.SIGTERM)) == 143
+    assert train(processes, torn) == 0
     assert result(torn) == result(whole)
     assert not list(torn.rglob("*.tmp"))
 
 
-def test_two_processes_train_as_one_that_accumulates(tmp_path: Path) -> None:
+def test_two_processes_train_as_one_that_accumulates(
+    tmp_path: Path, processes: ForkServerContext
+) -> None:
+    """And where one of the two is asked to stop, both stop at one step, and go on from it."""
     shared, alone = tmp_path / "shared", tmp_path / "alone"
-    # One process of the two is asked to stop: both stop at the same step, and go on from it.
-    stopped = train(
-        shared, processes=2, plain=True, die=("loss", 4, signal.SIGTERM, 1),
-        config={"checkpoint_every": 1e6},
-    )  # fmt: skip
-    assert stopped.returncode != 0
-    found = checkpoint.latest(shared)
-    assert found is not None, stopped.stderr
-    assert found.step == 5
-    assert train(shared, processes=2, plain=True).returncode == 0
-    assert train(alone, plain=True, config={"accumulate": 2}).returncode == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    pair = [
+        start(
+            processes, shared, plain=True, die=("loss", 4, signal.SIGTERM, 1),
+            config={"checkpoint_every": 1e6, **EXACT},
+            environ={**world, "WORLD_SIZE": "2", "RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in pair:
+        process.join(timeout=120)
+    assert [process.exitcode for process in pair] == [143, 143]
+    assert [path.name for path in shared.glob("step-*")] == ["step-00000005"]
+
+    torchrun(shared, plain=True, config=EXACT)
+    assert train(processes, alone, plain=True, config={"accumulate": 2, **EXACT}) == 0
     ours, theirs = checkpoint.latest(shared), checkpoint.latest(alone)
     assert ours is not None
     assert theirs is not None
+    assert ours.step == theirs.step == tiny_training.SMALL["steps"]
     for name, tensor in theirs.weights.items():
-        torch.testing.assert_close(ours.weights[name], tensor, rtol=0, atol=1e-3)
+        torch.testing.assert_close(ours.weights[name], tensor, rtol=0, atol=1e-5)
+
+
+def torchrun(folder: Path, **options: Any) -> None:
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    run = subprocess.run(
+        [sys.executable, "-m", *launcher, tiny_training.__file__, folder, json.dumps(options)],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -90,7 +128,7 @@ def test_a_signal_is_obeyed_between_two_steps(tmp_path: Path, number: int) -> No
         tiny_training.TrainConfig(steps=9),
         tmp_path,
     )
-    with pytest.raises(tiny_training.Stopped, match="stopped at step 3 of 9") as raised:
+    with pytest.raises(tiny_training.Stopped, match="stopped at step 3 of 9; the same") as raised:
         trainer.run()
     assert raised.value.status == 128 + number
     assert signal.getsignal(number) is before

@@ -1,8 +1,9 @@
 """A training run of a second, for the tests; as a program, one that can be killed.
 
 python tiny_training.py FOLDER '{"config": {...}, "die": ["loss", 3]}'
-die: where the process is to kill itself: ["loss", n] in the n-th call of the loss function,
-["write", n] in the n-th write of a file of a checkpoint, half of it written; ["validate", n].
+die: where the process is to kill itself: ["loss", n] in call n (from 0) of the loss function,
+["write", n] in write n of a file of a checkpoint, half of it written, ["validate", n]; then, if
+given, the signal instead of SIGKILL, and the rank of the process that does so instead of 0.
 A third element is another signal than SIGKILL, a fourth the only rank that gets it.
 """
 
@@ -59,7 +60,8 @@ def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[s
 
 
 def validate(model: nn.Module) -> dict[str, float]:
-    planes, wanted = (torch.from_numpy(part) for part in batches(10**6))
+    pairs = zip(*(batches(10**6 + index) for index in range(8)), strict=True)
+    planes, wanted = (torch.from_numpy(np.concatenate(parts)) for parts in pairs)
     return {"accuracy": (model(planes.float()).argmax(dim=1) == wanted).double().mean().item()}
 
 
@@ -78,7 +80,9 @@ def dying(function: Any, *, after: int, number: int = signal.SIGKILL) -> Any:
     return call
 
 
-def main(folder: str, options: dict[str, Any]) -> int:
+def main(folder: str, options: dict[str, Any]) -> None:
+    """Train, and end the process as the command of a product would."""
+    os.environ.update(options.get("environ", {}))
     config = TrainConfig(**{**SMALL, **options.get("config", {})})
     parts = {"loss": loss, "validate": validate, "write": checkpoint._write}
     if "die" in options:
@@ -98,10 +102,8 @@ def main(folder: str, options: dict[str, Any]) -> int:
     try:
         trainer.run()
     except Stopped as stopped:
-        sys.stderr.write(f"{stopped}\n")
-        return stopped.status
-    return 0
+        sys.exit(stopped.status)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], json.loads(sys.argv[2])))
+    main(sys.argv[1], json.loads(sys.argv[2]))
