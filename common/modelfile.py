@@ -8,6 +8,7 @@ every other program.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -106,7 +107,8 @@ def write_model(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # below a file there is nothing to remove either
+            part.unlink(missing_ok=True)
         raise CommonError(f"cannot write {path}: {error.strerror}") from error
 
 
