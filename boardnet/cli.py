@@ -203,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("corpus", type=Path, metavar="CORPUS")
     one.add_argument("--recipe", default="small", help="its name, or a .toml file")
     one.add_argument("-o", "--output", type=Path, metavar="RUN", help="default: runs/RECIPE")
-    one.add_argument("--validation", type=Path, nargs="+", required=True, metavar="CORPUS")
+    one.add_argument("--validation", type=Path, nargs="+", default=[], metavar="CORPUS")
     one.add_argument("--steps", type=_positive, help="instead of the recipe's")
     one.add_argument("--device", default="cpu", help="cpu or cuda")
     one.add_argument("--from", dest="initial", type=Path, metavar="WEIGHTS.safetensors")

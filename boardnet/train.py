@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from common.trainer import Result, Trainer
 
 VALIDATION_POSITIONS = 4096
 """Positions of each validation corpus that are looked at: the error of top-1 is about 0.008."""
+
+HELD_BACK = 200
+"""Of so many games one is held back to validate on, where no other games are given for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,20 +97,47 @@ def validate(network: nn.Module, corpora: Mapping[str, Corpus]) -> dict[str, flo
     return {**sums, **(found if len(corpora) > 1 else {})}
 
 
+def hold_back(corpus: Corpus) -> tuple[Corpus, Corpus]:
+    """A corpus to train on and one to validate on: the last games, in the corpus' order.
+
+    Raises BoardnetError if it has only one game.
+    """
+    held = max(1, corpus.games // HELD_BACK)
+    if corpus.games < 2:
+        raise BoardnetError("one game is too few to train on and to validate with: pack more")
+    edge = corpus.games - held
+    parts = []
+    for first, last in ((0, edge), (edge, corpus.games)):
+        start, before = corpus.starts[first], corpus.firsts[first]
+        parts.append(
+            replace(
+                corpus,
+                moves=corpus.moves[start : corpus.starts[last]],
+                starts=corpus.starts[first : last + 1] - start,
+                firsts=corpus.firsts[first : last + 1] - before,
+            )
+        )
+    return parts[0], parts[1]
+
+
 def train(
     made: Recipe,
     corpus: Corpus,
     folder: Path,
     *,
-    validation: Mapping[str, Corpus],
+    validation: Mapping[str, Corpus] | None = None,
     device: str = "cpu",
     initial: Path | None = None,
 ) -> Result:
     """Train by a recipe, or go on with what is in `folder`.
 
-    validation: corpora by name, of games that are not in `corpus`.
+    validation: corpora by name, of games that are not in `corpus`; without any, games of the
+    corpus are held back for it.
     initial: weights to start from. Raises Stopped when interrupted.
     """
+    if not validation:
+        corpus, kept = hold_back(corpus)
+        validation = {"held back": kept}
     sizes = {(one.rows, one.columns) for one in [corpus, *validation.values()]}
     if len(sizes) > 1:
         raise BoardnetError(f"the corpora are of different board sizes: {sorted(sizes)}")

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.axes import Declaration
@@ -29,7 +30,8 @@ def follow(module: nn.Module, declaration: Declaration, example: Sequence[Tensor
         raise CommonError(
             f"no tensor of the example is [batch, channel, {', '.join(declaration.axes)}]"
         )
-    with _evaluating(module), _naming(module, tracer.layers), torch.no_grad(), tracer:
+    watching = _naming(module, tracer.layers)
+    with _evaluating(module), watching, torch.no_grad(), tracer, Recurrences(tracer):
         outcome = module(*example)
     if not all(id(tensor) in tracer.known for tensor in tensors(outcome)):
         raise CommonError(f"{tracer.layers[0]} answers with what does not come from its input")
@@ -73,6 +75,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.seen: list[Window] = []
         # Tensors are kept alive, or another one could take over their identity.
         self.known: dict[int, tuple[Tensor, Dims]] = {}
+        self.paused = False
 
     def enter(self, tensor: Tensor) -> None:
         """Take in a tensor of the example: [(batch,) channel, *axes], or facts without axes."""
@@ -92,6 +95,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self.paused:
+            return func(*args, **kwargs)
         call = Call(self.declaration, self.sizes, self.layers[-1], func, args, kwargs)
         before = [self.dims(tensor) for tensor in call.inputs]  # an operator may work in place
         outcome = func(*args, **kwargs)
@@ -107,3 +112,36 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.seen += call.seen
             self.known.update((id(t), (t, d)) for t, d in zip(outputs, found, strict=True))
         return outcome
+
+
+class Recurrences(TorchFunctionMode):
+    """Takes a recurrent layer as one operator, which torch takes apart into single positions.
+
+    It reads every position in its order and leaves none out, so it neither slides a filter nor
+    subsamples, and it answers for each position. Over one with packed sequences nothing is proved.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        super().__init__()
+        self.tracer = tracer
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__name__", "") not in RECURRENT or not isinstance(args[2], list):
+            return func(*args, **(kwargs or {}))
+        self.tracer.paused = True
+        try:
+            outcome = func(*args, **(kwargs or {}))
+        finally:
+            self.tracer.paused = False
+        before = self.tracer.dims(args[0])  # [batch, position, feature] in whichever order
+        for tensor in tensors(outcome):
+            found = plain(tensor.shape)
+            if tensor is outcome[0]:
+                found = (*before[:-1], found[-1])
+            self.tracer.known[id(tensor)] = tensor, found
+        return outcome
+
+
+RECURRENT = {"gru", "lstm", "rnn_tanh", "rnn_relu"}

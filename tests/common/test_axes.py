@@ -262,3 +262,27 @@ def test_a_pass_may_stand_behind_the_flattened_board_and_stays_there() -> None:
     check(Runs(lambda x: joined(x).softmax(2)), BOARD, example())
     with pytest.raises(CommonError, match='along row and column, which breaks "subsampling'):
         check(Runs(lambda x: joined(x)[..., ::2]), BOARD, example())
+
+
+class Reads(nn.Module):
+    """Frames in their order, by a recurrence; then what is asked of its answers."""
+
+    def __init__(self, kind: type[nn.RNNBase], after: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.recurrence = kind(4 * 8, 6, batch_first=True, bidirectional=True)
+        self.after = after
+
+    def forward(self, maps: Tensor) -> Tensor:
+        states, _ = self.recurrence(maps.flatten(1, 2).transpose(1, 2))
+        return self.after(states)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM, nn.RNN])
+def test_a_recurrence_reads_every_frame_and_slides_no_filter(kind: type[nn.RNNBase]) -> None:
+    assert check(Reads(kind, lambda states: states.mean(1)), SPEECH, example()) == []
+
+
+@pytest.mark.parametrize("after", [lambda states: states[:, ::2], lambda states: states[:, -1]])
+def test_time_is_still_followed_behind_a_recurrence(after: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(CommonError, match="time"):
+        check(Reads(nn.GRU, after), SPEECH, example())

@@ -1,0 +1,169 @@
+"""From games to a network of one's own, by the commands that the README names."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boardnet import corpus, records
+from boardnet.cli import main
+from boardnet.errors import BoardnetError
+from boardnet.train import HELD_BACK, hold_back, recipe
+
+GAMES = Path(__file__).parents[2] / "data" / "games"
+
+TINY = """
+batch = 4
+[network]
+channels = 16
+blocks = 1
+pooled = 4
+pool_every = 1
+head = 4
+stem = 3
+[train]
+steps = {steps}
+ema = 0.9
+validate_every = 100000
+precision = "fp32"
+best = "-nats"
+"""
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packed") / "corpus"
+    assert main(["pack", str(GAMES), "-o", str(folder)]) == 0
+    return folder
+
+
+def tiny(folder: Path, steps: int = 3) -> str:
+    path = folder / "tiny.toml"
+    path.write_text(TINY.format(steps=steps), encoding="utf-8")
+    return str(path)
+
+
+def test_games_become_a_network_that_answers(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, model = tmp_path / "run", tmp_path / "model"
+    assert main(["train", str(packed), "--recipe", tiny(tmp_path), "-o", str(run)]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 3
+    game = next(GAMES.glob("*.sgf"))
+    assert main(["export", str(run), "-o", str(model), "--test", str(game)]) == 0
+    capsys.readouterr()
+    weights = ["--weights", str(model / "policy.onnx")]
+    assert main(["evaluate", str(game), "--positions", "20", "--json", *weights]) == 0
+    assert json.loads(capsys.readouterr().out)["positions"] == 20
+    assert main(["predict", str(game), "--json", *weights]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert sum(prior for prior in answer["policy"] if prior >= 0) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_games_held_back_are_those_not_trained_on(packed: Path) -> None:
+    whole = corpus.load(packed)
+    learnt, kept = hold_back(whole)
+    assert learnt.games + kept.games == whole.games
+    assert kept.games == max(1, whole.games // HELD_BACK)
+    assert learnt.positions + kept.positions == whole.positions
+    last = np.arange(kept.positions)
+    expected = whole.examples(last + learnt.positions)
+    found = kept.examples(last)
+    assert all((one == other).all() for one, other in zip(found, expected, strict=True))
+
+
+def test_one_game_is_too_few_to_train_on() -> None:
+    single, _ = corpus.from_games([records.read(next(GAMES.glob("*.sgf")))])
+    with pytest.raises(BoardnetError, match="pack more"):
+        hold_back(single)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_goes_on_where_it_was(
+    packed: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "boardnet", "train", str(packed)]
+    command += ["--recipe", tiny(tmp_path, 100_000), "-o", str(tmp_path / "run")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        log = tmp_path / "run" / "metrics.jsonl"
+        while time.monotonic() < deadline and not (log.exists() and log.stat().st_size):
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "the same command goes on" in told
+    assert "Traceback" not in told
+    assert list((tmp_path / "run").glob("step-*"))
+
+
+def test_a_disk_that_is_full_is_said_and_leaves_no_torn_checkpoint(
+    packed: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from boardnet.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    run = tmp_path / "run"
+    command = ["train", str(packed), "--recipe", tiny(tmp_path), "-o", str(run)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert "could not be saved" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(run.glob("step-*"))
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda folder: (folder / "moves.npy").write_bytes(b"\x93NUMPY junk"), "damaged"),
+        (lambda folder: os.truncate(folder / "moves.npy", 300), "damaged"),
+        (lambda folder: (folder / "corpus.json").unlink(), "not a corpus"),
+        (lambda folder: (folder / "corpus.json").write_text("{}"), "damaged or no corpus"),
+        (lambda folder: (folder / "corpus.json").write_text('{"format": 99}'), "pack the games"),
+    ],
+)
+def test_a_corpus_that_is_damaged_or_foreign_is_named(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: object, told: str
+) -> None:
+    folder = tmp_path / "corpus"
+    corpus.save(corpus.load(packed), folder)
+    harm(folder)  # type: ignore[operator]
+    assert main(["train", str(folder), "--recipe", tiny(tmp_path), "-o", str(tmp_path / "r")]) == 1
+    line = capsys.readouterr().err.strip()
+    assert told in line
+    assert str(folder) in line
+    assert "\n" not in line
+
+
+def test_a_folder_of_another_run_is_not_gone_on_with(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["-o", str(tmp_path / "run")]
+    assert main(["train", str(packed), "--recipe", tiny(tmp_path), *run]) == 0
+    other = tmp_path / "other.toml"
+    other.write_text(TINY.format(steps=3).replace("ema = 0.9", "ema = 0.5"), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["train", str(packed), "--recipe", str(other), *run]) == 1
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_recipes_are_checked(tmp_path: Path) -> None:
+    assert recipe("small").name == "small"
+    with pytest.raises(BoardnetError, match="there is no recipe huge"):
+        recipe("huge")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[network]\nchannel = 3\n", encoding="utf-8")
+    with pytest.raises(BoardnetError, match="channel"):
+        recipe(str(wrong))
