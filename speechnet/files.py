@@ -1,0 +1,26 @@
+"""Files: which sounds a path that a person gave stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speechnet.errors import SpeechnetError
+
+ENDINGS = frozenset(
+    f".{name}"
+    for name in "wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64 voc".split()
+)
+
+
+def sound_files(path: Path) -> list[Path]:
+    """The sounds in a folder and the folders in it, in the order of their names; or the one file.
+
+    Raises SpeechnetError if a folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in ENDINGS)
+    found = [one for one in found if not one.name.startswith(".")]
+    if not found:
+        raise SpeechnetError(f"{path} holds no sounds ({', '.join(sorted(ENDINGS))})")
+    return found

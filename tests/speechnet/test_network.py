@@ -1,0 +1,90 @@
+"""The word network keeps to the rule: filters move along frequency only, and time stays in order."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from common.axes import SPEECH, check
+from common.errors import CommonError
+from speechnet.errors import SpeechnetError
+from speechnet.network import NetworkConfig, WordNetwork
+
+TINY = NetworkConfig(channels=(4, 6), features=8, hidden=5, heads=2)
+LABELS = ("yes", "no", "unknown", "silence")
+
+
+def network(bands: int = 16) -> WordNetwork:
+    rng = torch.Generator().manual_seed(0)
+    made = WordNetwork(TINY, bands=bands, labels=LABELS, rng=rng)
+    for name, buffer in made.named_buffers():  # as if trained: statistics are not 0 and 1
+        if buffer.is_floating_point():
+            buffer.copy_(torch.rand(buffer.shape, generator=rng) + (0.5 if "var" in name else 0))
+    return made.eval()
+
+
+def mel(frames: int = 9, bands: int = 16, batch: int = 2) -> Tensor:
+    return torch.randn(batch, bands, frames, generator=torch.Generator().manual_seed(1))
+
+
+def test_filters_slide_along_frequency_and_never_along_time() -> None:
+    seen = check(network(), SPEECH, mel())
+    assert {window.kernel for window in seen if window.axis == "time"} == {1}
+    assert {window.stride for window in seen if window.axis == "time"} == {1}
+    assert max(window.kernel for window in seen if window.axis == "frequency") > 1
+
+
+def test_a_network_that_slides_along_time_is_found_out() -> None:
+    made = network()
+    made.frames.stem = nn.Conv2d(1, 4, (5, 3), stride=(2, 1), padding=(2, 1))
+    with pytest.raises(CommonError, match="time"):
+        check(made, SPEECH, mel())
+
+
+@torch.no_grad()
+def test_a_frame_is_heard_alike_wherever_it_stands() -> None:
+    made, sound = network(), mel()
+    order = torch.tensor([3, 0, 8, 1, 2, 7, 6, 5, 4])
+    torch.testing.assert_close(made.frames(sound[:, :, order]), made.frames(sound)[:, order])
+
+
+@torch.no_grad()
+def test_the_order_of_frames_makes_the_word() -> None:
+    made, sound = network(), mel()
+    assert not torch.allclose(made(sound), made(sound.flip(2)), atol=1e-3)
+
+
+@torch.no_grad()
+def test_windows_of_a_recording_need_its_frames_heard_only_once() -> None:
+    made, sound = network(), mel(30)
+    heard = made.frames(sound)
+    torch.testing.assert_close(made.head(heard[:, 7:16]), made(sound[:, :, 7:16]))
+
+
+@torch.no_grad()
+def test_a_clip_gets_the_same_answer_in_any_batch() -> None:
+    made, sound = network(), mel(batch=3)
+    torch.testing.assert_close(made(sound)[1:2], made(sound[1:2]))
+
+
+def test_the_same_generator_makes_the_same_network() -> None:
+    one, other = network().state_dict(), network().state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("bands", [16, 17, 40, 64])
+def test_any_number_of_bands_serves(bands: int) -> None:
+    assert network(bands)(mel(bands=bands)).shape == (2, len(LABELS))
+
+
+def test_gradients_reach_every_weight() -> None:
+    made = network().train()
+    made(mel()).square().sum().backward()
+    still = [name for name, p in made.named_parameters() if p.grad is None or not p.grad.any()]
+    # What comes before a batch norm is centred by it, and a block's last filters start at zero.
+    assert all("conv" in name or "norm" in name or "bias" in name for name in still), still
+
+
+@pytest.mark.parametrize("wrong", [{"channels": ()}, {"hidden": 0}, {"drop": 1.0}])
+def test_a_shape_that_no_network_has_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(SpeechnetError, match="no network has such a shape"):
+        NetworkConfig(**wrong)  # type: ignore[arg-type]

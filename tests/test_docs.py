@@ -1,0 +1,44 @@
+"""The pages of docs/ do what they say: every command and every piece of Python in them is run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+def blocks(page: Path, language: str) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    return "\n".join(found)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as a reader has it, with the repository's samples in it."""
+    for name in ("games", "clips"):
+        if (ROOT / "data" / name).exists():
+            shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_work(page: Path, folder: Path) -> None:
+    commands = blocks(page, "sh")
+    for name in ("boardnet", "speechnet"):
+        commands = re.sub(rf"^{name} ", f'"{sys.executable}" -m {name} ', commands, flags=re.M)
+    script = f"set -e\nexport PYTHONPATH={ROOT}\n{commands}"
+    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_python_of_a_page_works(page: Path, folder: Path) -> None:
+    run = [sys.executable, "-W", "error", "-c", blocks(page, "python")]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
