@@ -23,11 +23,17 @@ GAME = ROOT / "data" / "games" / "ear-reddening-1846.sgf"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--games", type=Path, default=ROOT / "data" / "games")
+    parser.add_argument("--only", choices=["cold-start", "planes", "step", "latency"])
     args = parser.parse_args()
-    cold_start()
-    planes(args.games)
-    step(args.games)
-    latency()
+    parts: dict[str, Callable[[], None]] = {
+        "cold-start": cold_start,
+        "planes": lambda: planes(args.games),
+        "step": lambda: step(args.games),
+        "latency": latency,
+    }
+    for name, part in parts.items():
+        if args.only in (None, name):
+            part()
 
 
 def show(what: str, ours: float, other: float, unit: str, goal: str) -> None:

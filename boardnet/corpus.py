@@ -70,7 +70,7 @@ class Corpus:
         row by row, rows * columns for a pass.
         """
         size = len(positions)
-        planes = np.zeros((size, len(NAMES) * self.rows * self.columns), np.uint8)
+        planes = np.empty((size, len(NAMES) * self.rows * self.columns), np.uint8)
         targets = np.zeros(size, np.int64)
         games, turns = self.at(positions)
         _compiled()["write_batch"](
@@ -212,10 +212,10 @@ def load(folder: Path) -> Corpus:
 
 @functools.cache
 def _compiled() -> dict[str, Any]:
-    from boardnet import moves, planes, rules, sampling
+    from boardnet import ladders, moves, planes, rules, sampling
     from boardnet.compiled import compile_modules
 
-    return compile_modules(rules, moves, planes, sampling)
+    return compile_modules(rules, ladders, moves, planes, sampling)
 
 
 @functools.cache

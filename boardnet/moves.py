@@ -2,25 +2,29 @@
 
 A game is a row of 16-bit numbers, in the order of its record: bits 0 to 9 the cell (row *
 columns + column, row 0 at the top; PASS for a pass), bits 10 and 11 the colour, bit 12 set for a
-set-up stone (colour EMPTY takes one off). The corpus stores exactly this, and one prediction
-replays exactly this.
+set-up stone (colour EMPTY takes one off), bit 13 set for a move that is known to take nothing off,
+so that a replay need not look (`first_illegal` sets it; without it a replay finds the same). The
+corpus stores exactly this, and one prediction replays exactly this.
 
 Plain functions over flat sequences, compiled like `boardnet.rules`.
 """
 
 from boardnet.game import SETUP, Game
 from boardnet.rules import (
-    COLUMNS,
     EMPTY,
+    NO_CELL,
+    POINT_OF_CELL,
     STRIDE,
+    TAKEN,
     Ints,
     is_legal,
     play,
 )
 
-PASS = 1023
+PASS = NO_CELL
 COLOUR_SHIFT = 10
 SETUP_BIT = 1 << 12
+QUIET_BIT = 1 << 13
 HISTORY = 5
 """Last moves that a position remembers."""
 
@@ -41,14 +45,6 @@ def encode(game: Game) -> list[int]:
     ]
 
 
-def index_of_cell(board: Ints, cell: int) -> int:
-    """The index on the board of a cell counted row by row; 0 for a pass."""
-    if cell == PASS:
-        return 0
-    row = cell // board[COLUMNS]
-    return (row + 1) * board[STRIDE] + cell - row * board[COLUMNS]
-
-
 def replay(
     board: Ints, moves: Ints, begin: int, end: int, turn: int, recent: Ints
 ) -> tuple[int, int, int]:
@@ -58,14 +54,12 @@ def replay(
     index of the move k + 1 ago, 0 for a pass or none. Moves are not checked.
     Returns (where in `moves` it stopped, the index that simple ko forbids or 0, whom to).
     """
-    for k in range(HISTORY):
-        recent[k] = 0
     ko = ko_for = played = 0
     at = begin
     while at < end:
         move = moves[at]
         colour = move >> COLOUR_SHIFT & 3
-        point = index_of_cell(board, move & PASS)
+        point = board[POINT_OF_CELL + (move & PASS)]
         if move & SETUP_BIT:
             board[point] = colour
             ko = 0
@@ -73,26 +67,37 @@ def replay(
             break
         else:
             played += 1
-            ko = play(board, point, colour) if point != 0 else 0
+            ko = 0
+            if move & QUIET_BIT:
+                board[point] = colour
+            elif point != 0:
+                ko = play(board, point, colour)
             ko_for = 3 - colour
-            for k in range(HISTORY - 1, 0, -1):
-                recent[k] = recent[k - 1]
-            recent[0] = point
         at += 1
+    list_recent(board, moves, begin, at, recent)
     return at, ko, ko_for
+
+
+def list_recent(board: Ints, moves: Ints, begin: int, at: int, recent: Ints) -> None:
+    """Note where the last moves before moves[at] went: see `replay`."""
+    for k in range(HISTORY):
+        at -= 1
+        while at >= begin and moves[at] & SETUP_BIT:
+            at -= 1
+        recent[k] = board[POINT_OF_CELL + (moves[at] & PASS)] if at >= begin else 0
 
 
 def first_illegal(board: Ints, moves: Ints, begin: int, end: int) -> int:
     """The first of moves[begin:end] that cannot be played, or `end`.
 
     On an occupied point, against simple ko, or suicide of a single stone. Suicide of more stones
-    is a move under some rules, so a record may hold it.
+    is a move under some rules, so a record may hold it. Sets QUIET_BIT in `moves` where it applies.
     """
     ko = ko_for = 0
     for at in range(begin, end):
         move = moves[at]
         colour = move >> COLOUR_SHIFT & 3
-        point = index_of_cell(board, move & PASS)
+        point = board[POINT_OF_CELL + (move & PASS)]
         if move & SETUP_BIT:
             board[point] = colour
             ko = 0
@@ -100,12 +105,15 @@ def first_illegal(board: Ints, moves: Ints, begin: int, end: int) -> int:
             ko = 0
         else:
             against = ko if colour == ko_for else 0
-            if not is_legal(board, point, colour, against):
+            legal = is_legal(board, point, colour, against)
+            if not legal:
                 own = has_neighbour(board, point, colour)
                 if board[point] != EMPTY or point == against or not own:
                     return at
             ko = play(board, point, colour)
             ko_for = 3 - colour
+            if legal and board[TAKEN] == 0:
+                moves[at] = move | QUIET_BIT
     return end
 
 

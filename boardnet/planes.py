@@ -4,6 +4,7 @@ Plain functions over flat sequences, like `boardnet.rules`, and compiled the sam
 and no torch here: `corpus` makes batches of it, `predictor` single positions.
 """
 
+from boardnet.ladders import extension_saves, is_caught, is_ladder_move
 from boardnet.moves import HISTORY
 from boardnet.rules import (
     CHAIN,
@@ -16,13 +17,11 @@ from boardnet.rules import (
     LIBERTIES,
     MAX_POINTS,
     ROWS,
+    SEEN,
     STRIDE,
     WALL,
     Ints,
-    extension_saves,
     fill,
-    is_caught,
-    is_ladder_move,
     liberties_after,
 )
 
@@ -68,8 +67,8 @@ def find_chains(board: Ints) -> None:
             board[HEAD + board[CHAIN + i]] = point
         board[CHAIN_SIZE + point] = size
         board[CHAIN_FREE + point] = free
-        for k in range(min(free, 4)):
-            board[CHAIN_NEAR + 4 * point + k] = board[LIBERTIES + k]
+        for k in range(4):
+            board[CHAIN_NEAR + 4 * point + k] = board[LIBERTIES + k] if k < free else 0
 
 
 def after_move(board: Ints, point: int, colour: int) -> tuple[int, int, int]:
@@ -79,17 +78,23 @@ def after_move(board: Ints, point: int, colour: int) -> tuple[int, int, int]:
     (0, _, 0) is suicide.
     """
     stride = board[STRIDE]
-    room = friends = captured = taken = taken_too = 0
+    room = (
+        (board[point + 1] == EMPTY)
+        + (board[point - 1] == EMPTY)
+        + (board[point + stride] == EMPTY)
+        + (board[point - stride] == EMPTY)
+    )
+    friends = captured = taken = taken_too = 0
+    if room == 4:
+        return 4, 1, 0
     for step in (1, -1, stride, -stride):
         near = point + step
         what = board[near]
-        if what == EMPTY:
-            room += 1
-        elif what == colour:
+        if what == colour:
             friends += 1
             if board[CHAIN_FREE + board[HEAD + near]] > 4:  # four or more besides this point
                 room += 4
-        elif what != WALL:
+        elif what != WALL and what != EMPTY:
             first = board[HEAD + near]
             if board[CHAIN_FREE + first] == 1 and first != taken and first != taken_too:
                 captured += board[CHAIN_SIZE + first]
@@ -104,32 +109,25 @@ def after_move(board: Ints, point: int, colour: int) -> tuple[int, int, int]:
 
 
 def shared_liberties(board: Ints, point: int, colour: int) -> int:
-    """The distinct liberties, up to 4, of a stone joined to chains of up to 4 liberties each."""
+    """The distinct liberties of a stone joined to chains of up to 4 liberties each."""
     stride = board[STRIDE]
-    a = b = c = d = 0
+    mark = board[SEEN] + 1
+    board[SEEN] = mark
+    board[SEEN + point] = mark
+    found = 0
     for step in (1, -1, stride, -stride):
         near = point + step
         if board[near] == EMPTY:
-            a, b, c, d = joined(a, b, c, d, near)
+            found += board[SEEN + near] != mark
+            board[SEEN + near] = mark
         elif board[near] == colour:
-            first = board[HEAD + near]
-            for k in range(4 * first, 4 * first + board[CHAIN_FREE + first]):
-                if board[CHAIN_NEAR + k] != point:
-                    a, b, c, d = joined(a, b, c, d, board[CHAIN_NEAR + k])
-    return (a != 0) + (b != 0) + (c != 0) + (d != 0)
-
-
-def joined(a: int, b: int, c: int, d: int, new: int) -> tuple[int, int, int, int]:
-    """A set of up to four numbers (0 stands for none) with one more; a fifth is left out."""
-    if new in (a, b, c) or d != 0:
-        return a, b, c, d
-    if a == 0:
-        return new, b, c, d
-    if b == 0:
-        return a, new, c, d
-    if c == 0:
-        return a, b, new, d
-    return a, b, c, new
+            known = CHAIN_NEAR + 4 * board[HEAD + near]
+            for k in range(known, known + 4):
+                liberty = board[k]
+                if liberty != 0:
+                    found += board[SEEN + liberty] != mark
+                    board[SEEN + liberty] = mark
+    return found
 
 
 def write_planes(board: Ints, colour: int, ko: int, recent: Ints, where: Ints, out: Ints) -> None:
@@ -160,17 +158,13 @@ def write_stones(board: Ints, colour: int, where: Ints, out: Ints) -> None:
         what = board[point]
         if what == WALL:
             continue
-        cell = where[point]
-        if what == EMPTY:
-            out[FREE * cells + cell] = 1
-            continue
+        # No branches on what is there: a processor cannot guess it.
+        side = int(what != colour)
         free = min(board[CHAIN_FREE + board[HEAD + point]], 4)
-        if what == colour:
-            out[OWN * cells + cell] = 1
-            out[(OWN_LIBERTIES + free - 1) * cells + cell] = 1
-        else:
-            out[OPPONENT * cells + cell] = 1
-            out[(OPPONENT_LIBERTIES + free - 1) * cells + cell] = 1
+        empty = what == EMPTY
+        cell = where[point]
+        out[(FREE if empty else side) * cells + cell] = 1
+        out[(FREE if empty else OWN_LIBERTIES - 1 + 4 * side + free) * cells + cell] = 1
 
 
 def write_moves(board: Ints, colour: int, ko: int, where: Ints, out: Ints) -> None:
@@ -225,8 +219,8 @@ def write_ladders(board: Ints, colour: int, where: Ints, out: Ints) -> None:
 def may_catch(board: Ints, point: int, extend: int) -> bool:
     """Whether a ladder is possible at all in which the chain at `point` extends to `extend`.
 
-    It is not if that joins a chain of five liberties or more: less the two points just played,
-    three are left. Seen from the table of chains, this spares most of the reading.
+    It is not if that leads to four liberties: the attack takes one of them, three are left. Seen
+    from the table of chains, this spares most of the reading.
     """
     stride = board[STRIDE]
     colour = board[point]
@@ -234,4 +228,4 @@ def may_catch(board: Ints, point: int, extend: int) -> bool:
         near = extend + step
         if board[near] == colour and board[CHAIN_FREE + board[HEAD + near]] > 4:
             return False
-    return True
+    return shared_liberties(board, extend, colour) < 4

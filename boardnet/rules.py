@@ -30,16 +30,20 @@ SEEN = MAX_POINTS  # marks of `fill`; SEEN itself counts its calls, so nothing h
 CHAIN = 2 * MAX_POINTS  # the stones that `fill` found last
 LIBERTIES = 3 * MAX_POINTS  # the liberties that it found
 CAPTURED = 4 * MAX_POINTS  # a stack of what `place` took off, three regions long
-HEAD = 7 * MAX_POINTS  # from here on: `planes.find_chains`
+HEAD = 7 * MAX_POINTS  # from here on the table of chains, see `planes.find_chains`; 0: none
 CHAIN_SIZE = 8 * MAX_POINTS
 CHAIN_FREE = 9 * MAX_POINTS
-CHAIN_NEAR = 10 * MAX_POINTS  # four a chain
-LADDER = 14 * MAX_POINTS  # a stack of nodes, see `is_caught`
-NODE = 6
+CHAIN_NEAR = 10 * MAX_POINTS  # four liberties a chain, 0 where it has fewer
+LADDER = 14 * MAX_POINTS  # a stack of nodes, see `ladders.is_caught`
+NODE = 7
 ROWS = LADDER + NODE * (LADDER_NODES + 2)
 COLUMNS = ROWS + 1
 STRIDE = ROWS + 2
-BOARD_LENGTH = ROWS + 3
+CHAIN_FOUND = ROWS + 3  # stones of the chain that `fill` last found whole
+TAKEN = ROWS + 4  # stones that `play` took off last, but for suicide
+POINT_OF_CELL = ROWS + 5  # [cell, row by row] its index; 0 for NO_CELL
+NO_CELL = 1023
+BOARD_LENGTH = POINT_OF_CELL + NO_CELL + 1
 
 Ints = MutableSequence[int]
 
@@ -59,14 +63,18 @@ def clear(board: Ints, rows: int, columns: int) -> None:
     """Make any sequence of BOARD_LENGTH integers an empty board.
 
     Scratch space may hold what it likes: the marks of `fill` stay valid, its counter goes on.
+    The table of chains is emptied.
     """
     stride = columns + 1
     board[ROWS], board[COLUMNS], board[STRIDE] = rows, columns, stride
     for point in range((rows + 2) * stride):
         board[point] = WALL
+        board[HEAD + point] = 0
+    board[POINT_OF_CELL + NO_CELL] = 0
     for row in range(1, rows + 1):
-        for point in range(row * stride, row * stride + columns):
-            board[point] = EMPTY
+        for column in range(columns):
+            board[row * stride + column] = EMPTY
+            board[POINT_OF_CELL + (row - 1) * columns + column] = row * stride + column
 
 
 def index_of(board: Ints, row: int, column: int) -> int:
@@ -107,7 +115,27 @@ def fill(board: Ints, point: int, limit: int) -> tuple[int, int]:
                 board[SEEN + near] = mark
                 board[CHAIN + size] = near
                 size += 1
+    board[CHAIN_FOUND] = size
     return size, free
+
+
+def has_liberties(board: Ints, point: int, wanted: int) -> bool:
+    """Whether the chain at `point` has `wanted` liberties, one or two.
+
+    Those that are quickly seen are counted first: what the table of chains lists, as far as it is
+    still empty, else the stone's own. If the answer is no, `fill` has left the whole chain.
+    """
+    head = board[HEAD + point]
+    if head != 0:
+        known = CHAIN_NEAR + 4 * head
+        a, b, c, d = board[known], board[known + 1], board[known + 2], board[known + 3]
+    else:
+        stride = board[STRIDE]
+        a, b, c, d = point + 1, point - 1, point + stride, point - stride
+    left = (board[a] == EMPTY) + (board[b] == EMPTY) + (board[c] == EMPTY) + (board[d] == EMPTY)
+    if left >= wanted:
+        return True
+    return fill(board, point, wanted)[1] >= wanted
 
 
 def place(board: Ints, point: int, colour: int, top: int) -> int:
@@ -120,13 +148,11 @@ def place(board: Ints, point: int, colour: int, top: int) -> int:
     board[point] = colour
     for step in (1, -1, stride, -stride):
         near = point + step
-        if board[near] == other:
-            size, free = fill(board, near, 1)
-            if free == 0:
-                for i in range(size):
-                    board[board[CHAIN + i]] = EMPTY
-                    board[CAPTURED + top] = board[CHAIN + i]
-                    top += 1
+        if board[near] == other and not has_liberties(board, near, 1):
+            for i in range(board[CHAIN_FOUND]):
+                board[board[CHAIN + i]] = EMPTY
+                board[CAPTURED + top] = board[CHAIN + i]
+                top += 1
     return top
 
 
@@ -144,6 +170,7 @@ def play(board: Ints, point: int, colour: int) -> int:
     Returns the point that simple ko now forbids to the opponent, or 0.
     """
     top = place(board, point, colour, 0)
+    board[TAKEN] = top
     size, free = fill(board, point, 2)
     if free == 0:
         for i in range(size):
@@ -162,14 +189,13 @@ def is_legal(board: Ints, point: int, colour: int, ko: int) -> bool:
         return False
     stride = board[STRIDE]
     for step in (1, -1, stride, -stride):
-        what = board[point + step]
-        if what == EMPTY:
+        if board[point + step] == EMPTY:
             return True
-        if what != WALL:
-            _, free = fill(board, point + step, 2)
-            # A friend must have a liberty besides this point, an enemy must have no other.
-            if (free > 1) == (what == colour):
-                return True
+    for step in (1, -1, stride, -stride):
+        what = board[point + step]
+        # A friend must have a liberty besides this point, an enemy must have no other.
+        if what != WALL and has_liberties(board, point + step, 2) == (what == colour):
+            return True
     return False
 
 
@@ -181,119 +207,3 @@ def liberties_after(board: Ints, point: int, colour: int) -> tuple[int, int]:
         size = 0
     take_back(board, point, 0, top)
     return size, free
-
-
-def is_caught(board: Ints, point: int, attacking: bool, top: int) -> bool:
-    """Whether the chain at `point` is captured in a ladder.
-
-    attacking: whether its opponent is to move; if not, the chain is in atari. The attacker gives
-    atari; the chain extends, or captures a chain around it that is in atari itself. What is not
-    read to its end within LADDER_NODES counts as escaped. top: of board[CAPTURED:].
-
-    Depth first over a stack of nodes in board[LADDER:], since numba cannot keep the machine code
-    of functions that call themselves. A node: which of its moves comes next, up to three moves
-    (0 ends them), the move on the board, and the top of board[CAPTURED:] before it.
-    """
-    colour = board[point]
-    node = LADDER
-    budget = LADDER_NODES
-    finished, caught = open_node(board, point, attacking, node, top)
-    while not (finished and node == LADDER):
-        if finished:
-            node -= NODE
-            attacking = not attacking
-            take_back(board, board[node + 4], board[node + 5], top)
-            top = board[node + 5]
-            finished = caught == attacking  # a move that brings what its player wants is enough
-            continue
-        following = board[node]
-        move = board[node + following] if following < 4 else 0
-        if move == 0:
-            finished, caught = True, not attacking
-            continue
-        board[node] = following + 1
-        player = BLACK + WHITE - colour if attacking else colour
-        if is_legal(board, move, player, 0):
-            board[node + 4], board[node + 5] = move, top
-            top = place(board, move, player, top)
-            node += NODE
-            attacking = not attacking
-            budget -= 1
-            finished, caught = open_node(board, point, attacking, node, top)
-            if budget <= 0 and not finished:
-                finished, caught = True, False
-    return caught
-
-
-def open_node(board: Ints, point: int, attacking: bool, node: int, top: int) -> tuple[bool, bool]:
-    """Look at a position of a ladder and list its moves. Returns (is it decided, caught)."""
-    size, free = fill(board, point, 3)
-    if attacking and free != 2:
-        return True, free < 2
-    board[node] = 1
-    first, second = board[LIBERTIES], board[LIBERTIES + 1]
-    board[node + 2] = board[node + 3] = 0
-    if attacking:
-        count = 0
-        if not has_room(board, second, first):
-            count += 1
-            board[node + count] = first
-        if not has_room(board, first, second):
-            count += 1
-            board[node + count] = second
-        return count == 0, False
-    board[node + 1] = first
-    list_captures(board, point, size, node, top)
-    return False, False
-
-
-def has_room(board: Ints, point: int, attack: int) -> bool:
-    """Whether extending to `point`, after the attack, brings three liberties: no ladder, then."""
-    stride = board[STRIDE]
-    room = 0
-    for step in (1, -1, stride, -stride):
-        if board[point + step] == EMPTY and point + step != attack:
-            room += 1
-    return room > 2
-
-
-def list_captures(board: Ints, point: int, size: int, node: int, top: int) -> None:
-    """Add to a node up to two moves that capture a chain beside the one that `fill` has left."""
-    stride = board[STRIDE]
-    other = BLACK + WHITE - board[point]
-    for i in range(size):  # `fill` overwrites board[CHAIN:]; above `top` the stack is free
-        board[CAPTURED + top + i] = board[CHAIN + i]
-    count = 1
-    for i in range(size):
-        for step in (1, -1, stride, -stride):
-            near = board[CAPTURED + top + i] + step
-            if board[near] == other and fill(board, near, 2)[1] == 1:
-                move = board[LIBERTIES]
-                if count < 3 and move != board[node + 1] and move != board[node + 2]:
-                    count += 1
-                    board[node + count] = move
-
-
-def extension_saves(board: Ints, point: int, extend: int) -> bool:
-    """Whether extending gets the chain at `point`, in atari, out of a ladder."""
-    colour = board[point]
-    if not is_legal(board, extend, colour, 0):
-        return False
-    top = place(board, extend, colour, 0)
-    caught = is_caught(board, point, True, top)
-    take_back(board, extend, 0, top)
-    return not caught
-
-
-def is_ladder_move(board: Ints, point: int, attack: int, extend: int) -> bool:
-    """Whether giving atari at `attack` captures the chain at `point` in a ladder.
-
-    attack, extend: the chain's two liberties.
-    """
-    other = BLACK + WHITE - board[point]
-    if has_room(board, extend, attack) or not is_legal(board, attack, other, 0):
-        return False
-    top = place(board, attack, other, 0)
-    caught = is_caught(board, point, False, top)
-    take_back(board, attack, 0, top)
-    return caught

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from boardnet.moves import COLOUR_SHIFT, HISTORY, PASS, first_illegal, index_of_cell, replay
+from boardnet.moves import COLOUR_SHIFT, HISTORY, PASS, first_illegal, replay
 from boardnet.planes import write_planes
-from boardnet.rules import BOARD_LENGTH, Ints, clear
+from boardnet.rules import BOARD_LENGTH, POINT_OF_CELL, Ints, clear
 
 
 def write_batch(
@@ -30,7 +30,7 @@ def write_batch(
     moves: the corpus's 16-bit numbers. starts: [game] its first one. games, turns, turned,
     hidden: [example] which game, after how many moves, under which symmetry, and whether the
     last moves and the ko are kept from the network, as if the position had been set up.
-    tables: [symmetry, index] -> cell. planes: [example, plane * cells], zero before.
+    tables: [symmetry, index] -> cell. planes: [example, plane * cells].
     targets: [example] the cell played, or rows * columns for a pass.
     """
     board: Any = np.zeros(BOARD_LENGTH, np.int64)
@@ -46,9 +46,11 @@ def write_batch(
         if hidden[example]:
             recent[:] = 0
         where = tables[turned[example]]
-        write_planes(board, colour, ko, recent, where, planes[example])
+        out: Any = planes[example]
+        out[:] = 0  # only now, so that it is in the processor's cache when it is written
+        write_planes(board, colour, ko, recent, where, out)
         cell = moves[at] & PASS
-        targets[example] = rows * columns if cell == PASS else where[index_of_cell(board, cell)]
+        targets[example] = rows * columns if cell == PASS else where[board[POINT_OF_CELL + cell]]
 
 
 def legal_lengths(moves: Ints, starts: Ints, rows: int, columns: int, lengths: Ints) -> None:

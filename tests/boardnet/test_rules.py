@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sgfmill import boards
 
+from boardnet.ladders import is_caught, is_ladder_move
+from boardnet.moves import COLOUR_SHIFT, PASS, QUIET_BIT, SETUP_BIT, first_illegal, replay
 from boardnet.rules import (
     BLACK,
     COLUMNS,
@@ -12,7 +14,6 @@ from boardnet.rules import (
     WHITE,
     empty_board,
     index_of,
-    is_ladder_move,
     is_legal,
     play,
 )
@@ -107,3 +108,49 @@ def test_giving_atari_on_the_right_side_starts_a_ladder() -> None:
     assert list(board[: board[ROWS] * board[COLUMNS]]) == before
     board[index_of(board, 4, 3)] = WHITE  # a breaker in its path
     assert not is_ladder_move(board, chain, right, below)
+
+
+def random_moves(rng: np.random.Generator, side: int, number: int) -> list[int]:
+    """Encoded moves that are mostly legal, with passes and set-up stones among them."""
+    kinds = rng.choice([0, SETUP_BIT], p=[0.95, 0.05], size=number)
+    cells = rng.integers(side * side, size=number)
+    cells[(rng.random(number) < 0.03) & (kinds == 0)] = PASS
+    colours = 1 + np.arange(number) % 2
+    return [int(move) for move in cells | colours << COLOUR_SHIFT | kinds]
+
+
+def legal_moves(rng: np.random.Generator, side: int) -> list[int]:
+    """The same without what is illegal."""
+    moves = random_moves(rng, side, 6 * side * side)
+    while (at := first_illegal(empty_board(side, side), moves, 0, len(moves))) < len(moves):
+        del moves[at]
+    return moves
+
+
+@pytest.mark.parametrize("side", [2, 4, 7])
+def test_marks_of_quiet_moves_change_no_position(side: int) -> None:
+    rng = np.random.default_rng(side)
+    loud = 0
+    for _ in range(8):
+        marked = legal_moves(rng, side)
+        plain = [move & ~QUIET_BIT for move in marked]
+        for turn in range(len(marked)):
+            ours, theirs = empty_board(side, side), empty_board(side, side)
+            recent, other = [0] * 5, [0] * 5
+            found = replay(ours, marked, 0, len(marked), turn, recent)
+            assert found == replay(theirs, plain, 0, len(plain), turn, other)
+            assert (stones(ours), recent) == (stones(theirs), other)
+        loud += sum(not move & (QUIET_BIT | SETUP_BIT) and move & PASS != PASS for move in marked)
+    assert loud > 10
+
+
+def test_a_ladder_that_goes_round_in_a_ko_is_not_caught_and_leaves_the_board() -> None:
+    board = drawn(
+        ". X O . .",
+        "X O . O .",
+        ". X O . .",
+        ". . . . .",
+    )
+    before = board[: (4 + 2) * (5 + 1)]
+    assert not is_caught(board, index_of(board, 0, 1), False, 0)
+    assert board[: len(before)] == before
