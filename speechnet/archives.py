@@ -21,8 +21,10 @@ from speechnet.errors import SpeechnetError
 LARGEST = 32 * 2**20  # bytes of one file; a minute of 24-bit stereo at 96 kHz is 33 MiB
 
 # What zipfile, tarfile and the decompressors raise for bytes that are not as they have to be.
-_BROKEN = (OSError, EOFError, ValueError, RuntimeError, LZMAError, zlib.error)
-_BROKEN += (tarfile.TarError, zipfile.BadZipFile)
+_BROKEN: tuple[type[Exception], ...] = (
+    OSError, EOFError, ValueError, RuntimeError, LZMAError, zlib.error,
+    tarfile.TarError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _of_tar(source: Path, wanted: Wanted) -> Iterator[Entry]:
             # "|" would be a stream without seeking; "r:*" may seek forward over what is not wanted
             with tarfile.open(fileobj=raw, mode="r:*") as archive:
                 for member in archive:
-                    archive.members = []  # else tarfile keeps all of them, in no one's interest
+                    archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps all of them, in no one's interest
                     name = tidy(member.name)
                     if not member.isreg() or hidden(name):
                         continue

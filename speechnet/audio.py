@@ -82,9 +82,9 @@ def from_array(samples: NDArray[Any], rate: int) -> Sound:
         middle = 0 if samples.dtype.kind == "i" else info.max // 2 + 1
         full = -info.min if samples.dtype.kind == "i" else middle
         samples = (samples.astype(np.float32) - middle) / np.float32(full)
-    frames = np.asarray(samples, np.float32).reshape(len(samples), -1)
-    if not frames.size:
+    if not samples.size:
         raise SpeechnetError(f"{name} holds no sound: it has no samples")
+    frames = np.asarray(samples, np.float32).reshape(len(samples), -1)
     notes: list[str] = []
     wave, levels = frames.mean(axis=1), np.sqrt(np.square(frames, dtype=np.float64).mean(axis=0))
     if channel := _loudest(wave, levels, notes):
@@ -178,7 +178,7 @@ def _decode(name: str, data: bytes | Path, notes: list[str]) -> tuple[Floats, in
     """The mean of the channels, or the loudest of them if they cancel each other."""
     import soundfile
 
-    file = io.BytesIO(data) if isinstance(data, bytes) else str(data)
+    file = _Memory(data) if isinstance(data, bytes) else str(data)
     try:
         with soundfile.SoundFile(file) as sound:
             rate, channels = sound.samplerate, sound.channels
@@ -200,6 +200,15 @@ def _decode(name: str, data: bytes | Path, notes: list[str]) -> tuple[Floats, in
             f" {error.error_string.rstrip('.')}"
         ) from error
     return wave, rate, channels
+
+
+class _Memory(io.BytesIO):
+    """Bytes as a file. libsndfile, led by a broken header, goes to places before the first byte;
+    the error that io raises then would be printed from inside of its callback."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: len(self.getbuffer())}
+        return super().seek(max(0, base[whence] + offset))
 
 
 def _blocks(sound: Any, notes: list[str]) -> Iterator[Floats]:

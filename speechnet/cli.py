@@ -1,4 +1,4 @@
-"""The command `speechnet`. Thin: it parses, calls, prints; what is slow to import waits its turn."""
+"""The command `speechnet`. Thin: it parses, calls, prints; what is slow waits its turn."""
 
 from __future__ import annotations
 

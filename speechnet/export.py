@@ -102,9 +102,7 @@ def calibrate(network: WordNetwork, clips: Sequence[Clip], front: FrontEnd) -> d
     }
 
 
-def write(
-    network: WordNetwork, front: FrontEnd, folder: Path, facts: dict[str, Any]
-) -> list[Path]:
+def write(network: WordNetwork, front: FrontEnd, folder: Path, facts: dict[str, Any]) -> list[Path]:
     """The three files, once the rule is proved and the answers are torch's."""
     rng = torch.Generator().manual_seed(0)
     network = network.eval()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from speechnet.errors import SpeechnetError
 
-ENDINGS = frozenset(
-    f".{name}"
-    for name in "wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64 voc".split()
-)
+READ = """wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64 voc sph nist"""
+"""Endings of the sounds that libsndfile reads."""
+
+ENDINGS = frozenset(f".{name}" for name in READ.split())
 
 
 def sound_files(path: Path) -> list[Path]:

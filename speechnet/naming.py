@@ -1,8 +1,8 @@
 """Naming: which word a file holds and who says it, from its path or from a table.
 
 Paths: `WORD/clip.wav`, with the speaker in `WORD/SPEAKER_nohash_N.wav` (Speech Commands) or
-`.../DIGIT_SPEAKER_N.wav` (FSDD, AudioMNIST: their folders are named after the speaker). A table (CSV
-or TSV with the columns file, word, speaker, of which only file must be there) has the last word.
+`.../DIGIT_SPEAKER_N.wav` (FSDD, AudioMNIST: their folders are named after the speaker). A table
+(CSV or TSV with the columns file, word, speaker; only file must be there) has the last word.
 Pure functions of strings: no files are opened here.
 """
 

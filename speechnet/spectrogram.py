@@ -104,7 +104,9 @@ class FrontEnd:
             for row, (first, *weights) in zip(filters, facts["filters"], strict=True):
                 row[first : first + len(weights)] = weights
         except (KeyError, TypeError, ValueError) as error:
-            raise SpeechnetError("the model does not say how it sees sound: export again") from error
+            raise SpeechnetError(
+                "the model does not say how it sees sound: export again"
+            ) from error
         return cls(filters, **numbers)
 
 
@@ -168,4 +170,5 @@ def _bands(cut: Floats, place: int, front: FrontEnd) -> Floats:
     inside *= inside
     mel = power.reshape(-1, BLOCK, spectrum.shape[1]) @ front._weights
     mel = mel.reshape(total, -1)[place : place + len(cut)]
-    return np.log(np.maximum(mel, np.float32(front.floor)))
+    heard: Floats = np.log(np.maximum(mel, np.float32(front.floor)))
+    return heard

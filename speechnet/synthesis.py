@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import os
 import shutil
 import subprocess
@@ -27,9 +28,9 @@ import numpy as np
 from speechnet import audio
 from speechnet.errors import SpeechnetError
 
-ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
-TIMBRES = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5")
-TIMBRES += ("klatt", "klatt2", "klatt3", "klatt4", "adam", "linda", "steph", "grandma", "shelby")
+ACCENTS = """en-us en-gb en-gb-scotland en-gb-x-rp en-gb-x-gbclan en-gb-x-gbcwmd en-029"""
+TIMBRES = """m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 klatt klatt2 klatt3 klatt4
+    adam linda steph grandma shelby"""
 FLITE = ("kal", "kal16", "awb", "rms", "slt")
 
 QUIET = 0.02
@@ -48,7 +49,8 @@ def voices() -> list[Voice]:
     """All voices of the engines that are installed. Raises SpeechnetError if there is none."""
     found = []
     if shutil.which("espeak-ng"):
-        found += [Voice("espeak-ng", f"{accent}+{one}") for accent in ACCENTS for one in TIMBRES]
+        both = itertools.product(ACCENTS.split(), TIMBRES.split())
+        found += [Voice("espeak-ng", f"{accent}+{timbre}") for accent, timbre in both]
     if shutil.which("flite"):
         # Of two engines with very many and a few voices, both are to be heard.
         found += [Voice("flite", name) for name in FLITE for _ in range(8)]

@@ -144,12 +144,14 @@ def validator(data: Data, labels: Sequence[str], front: FrontEnd) -> Any:
     truth += [index[SILENCE]] * len(data.validation_noise)
     mel = torch.from_numpy(log_mel(np.stack(windows), front))
     target = torch.tensor(truth)
-    classes = target.unique().tolist()
+    classes = sorted(set(truth))
 
     @torch.no_grad()
     def validate(network: nn.Module) -> dict[str, float]:
         device = next(network.parameters()).device
-        logits = torch.cat([network(part.to(device)).float().cpu() for part in mel.split(256)])
+        logits = torch.cat(
+            [network(part.to(device)).float().cpu() for part in torch.split(mel, 256)]
+        )
         right = logits.argmax(dim=1) == target
         recall = {which: right[target == which].float().mean().item() for which in classes}
         noise = logits[target == index[SILENCE]].argmax(dim=1) < index[UNKNOWN]

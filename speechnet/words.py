@@ -22,6 +22,7 @@ from speechnet import audio
 from speechnet.archives import Entry, entries, fingerprint
 from speechnet.cache import Append, Int16s, cached
 from speechnet.errors import SpeechnetError
+from speechnet.files import READ
 from speechnet.naming import Table
 
 RATE = 16_000  # samples a second of every clip
@@ -29,8 +30,8 @@ LONGEST = 60.0  # seconds; a longer recording is not one of a word
 NEAR_SILENT = -45.0  # dBFS of Clip.loud_db; below it there is hardly a word to hear
 
 # What libsndfile reads, and what people also have: the latter comes into the report by name.
-_SOUNDS = set("wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64 voc sph nist".split())
-_SOUNDS |= set("m4a aac mp4 wma webm amr 3gp".split())
+OTHERS = """m4a aac mp4 wma webm amr 3gp"""
+_SOUNDS = {*READ.split(), *OTHERS.split()}
 _TABLES = {"csv", "tsv"}
 
 
@@ -84,7 +85,10 @@ def read_clips(
     path = Path(source)
     tables = _beside(path)
     index, samples = cached(
-        cache, path, fingerprint(path, *tables), lambda append: _scan(path, tables, append, progress)
+        cache,
+        path,
+        fingerprint(path, *tables),
+        lambda append: _scan(path, tables, append, progress),
     )
     return _words(path, index, samples, quietest)
 
@@ -122,7 +126,9 @@ def _beside(source: Path) -> list[Path]:
     if source.is_dir():
         return []
     stem = source.name.split(".")[0]
-    return [path for kind in sorted(_TABLES) if (path := source.with_name(f"{stem}.{kind}")).exists()]
+    return [
+        path for kind in sorted(_TABLES) if (path := source.with_name(f"{stem}.{kind}")).exists()
+    ]
 
 
 def _scan(
@@ -227,9 +233,7 @@ def _words(source: Path, index: Mapping[str, Any], samples: Int16s, quietest: fl
             if loud_db < quietest:
                 lists["too_quiet"].append(name)
                 continue
-            clips.append(
-                Clip(name, word, speaker, samples[start : start + length], loud_db, facts)
-            )
+            clips.append(Clip(name, word, speaker, samples[start : start + length], loud_db, facts))
     if not clips:
         raise SpeechnetError(
             f"{source} holds no clips: give a folder, zip or tar of WORD/clip.wav"

@@ -1,4 +1,4 @@
-"""The word network keeps to the rule: filters move along frequency only, and time stays in order."""
+"""The word network keeps to the rule: filters move along frequency, time stays in order."""
 
 import pytest
 import torch
