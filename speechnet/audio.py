@@ -25,7 +25,9 @@ RATE = 16_000
 RATES = (1_000, 768_000)
 """Samples a second that sound may come with."""
 
-BLOCK = 1 << 16  # frames decoded at once; a header that promises more costs nothing
+BLOCK = 512
+"""Frames decoded at once: what is lost where a file is damaged, at most. A header may promise what it
+likes."""
 CANCELLED = 0.1
 """Channels whose mean has less than this share of the loudest one's level are in opposite phase."""
 
@@ -212,22 +214,27 @@ class _Memory(io.BytesIO):
 
 
 def _blocks(sound: Any, notes: list[str]) -> Iterator[Floats]:
-    """The frames of an open file, [frame, channel]; up to where it can be decoded."""
+    """The frames of an open file, [frame, channel]; up to where it can be decoded.
+
+    Each is overwritten by the next one.
+    """
     import soundfile
 
+    # Not SoundFile.read, which believes the length in a header that a cut may have made wrong.
+    block = np.zeros((BLOCK, sound.channels), np.float32)
     done = 0
     while True:
         try:
-            frames: Floats = sound.read(BLOCK, dtype="float32", always_2d=True)
+            count = sound.buffer_read_into(block, dtype="float32")
         except soundfile.LibsndfileError:
             if not done:
                 raise
             notes.append(f"the file is damaged: only {done / sound.samplerate:.2f} s can be read")
             return
-        if not len(frames):
+        if not count:
             return
-        done += len(frames)
-        yield frames
+        done += count
+        yield block[:count]
 
 
 def _loudest(wave: Floats, levels: NDArray[np.float64], notes: list[str]) -> int:

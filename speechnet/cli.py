@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,8 @@ def classify(args: argparse.Namespace) -> int:
     failed = 0
     for path in _seen(paths, "classifying", shown=len(paths) > 20):
         try:
-            answer = classifier.classify(path, top=args.top)
+            with _decoders_hushed():
+                answer = classifier.classify(path, top=args.top)
         except CommonError as error:
             failed = 1
             _say(str(error))
@@ -170,6 +172,21 @@ def _seen(items: Sequence[Path], what: str, *, shown: bool) -> Iterable[Path]:
     from rich.progress import track
 
     return track(items, what, console=Console(stderr=True))
+
+
+@contextmanager
+def _decoders_hushed() -> Iterator[None]:
+    """Decoders of MP3 print what they find wrong by themselves, in lines of their own making."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(nowhere)
+        os.close(stderr)
 
 
 @contextmanager

@@ -208,3 +208,15 @@ def test_files_of_two_networks_are_not_mixed(classifier: Classifier) -> None:
     other = type(classifier.words)(classifier.words.run, {**classifier.words.facts, "run": "other"})
     with pytest.raises(speechnet.SpeechnetError, match="two networks"):
         Classifier(classifier.frames, other)
+
+
+def test_a_decoder_that_speaks_for_itself_is_not_heard(tmp_path: Path) -> None:
+    data = bytearray((CLIPS / "go.mp3").read_bytes())
+    for place in range(1_500, len(data), 500):
+        data[place] ^= 0x5A
+    harmed = tmp_path / "harmed.mp3"
+    harmed.write_bytes(data)
+    command = [sys.executable, "-m", "speechnet", "classify", str(harmed), str(CLIPS / "go.mp3")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "go.mp3: go" in done.stdout
+    assert all(line.startswith("speechnet: ") for line in done.stderr.splitlines())
