@@ -35,6 +35,7 @@ class TrainConfig:
     clip: the largest global norm of the gradient; 0 leaves it alone.
     ema: decay of the averaged weights that are validated and shipped; 0 keeps no average.
     precision: "auto" is bf16 autocast where the device gains by it (see `device.autocast_dtype`).
+    compile: by torch.compile, where the machine has what that needs (on a CPU a C++ compiler).
     deterministic: on CUDA, only convolution algorithms that give the same bits every time.
     checkpoint_every: seconds between checkpoints, of which the last `keep` stay; a run that ends
     or is stopped saves as well. Seconds, because that is what a crash costs.

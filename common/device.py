@@ -1,6 +1,7 @@
 """Devices and processes: what number format pays, moving a batch, and the world of torchrun."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,13 @@ def join(device: str) -> Iterator[World]:
     finally:
         if ours:
             dist.destroy_process_group()
+
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile finds what it needs: for the CPU a C++ compiler, which many lack."""
+    compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    return device.type != "cpu" or any(name and shutil.which(name) for name in compilers)
 
 
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype:

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from common import optimizers
 from common.checkpoint import Tensors, check_fits
 from common.config import TrainConfig
-from common.device import World, autocast_dtype, to_device
+from common.device import World, autocast_dtype, can_compile, to_device
 from common.metrics import Meter
 from common.schedule import average_decay
 
@@ -53,7 +53,7 @@ class Stepper:
         if self.world.size > 1:
             ids = [self.world.device.index] if self.world.device.type == "cuda" else None
             forward = self.parallel = DistributedDataParallel(forward, device_ids=ids)
-        if self.config.compile:
+        if self.config.compile and can_compile(self.world.device):
             forward = cast(nn.Module, torch.compile(forward))
         self.forward = forward
 

@@ -1,3 +1,4 @@
+import copy
 import errno
 import math
 import os
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from common import checkpoint, metrics, trainer
 from common.config import TrainConfig
-from common.device import World, autocast_dtype, to_device, to_tensors
+from common.device import World, autocast_dtype, can_compile, to_device, to_tensors
 from common.errors import CommonError
 from common.prefetch import prefetch
 from common.step import Stepper
@@ -383,3 +384,26 @@ def test_tensorboard_is_an_extra(tmp_path: Path) -> None:
 
 def test_the_public_names_are_there() -> None:
     assert all(hasattr(trainer, name) for name in trainer.__all__)
+
+
+def test_without_a_compiler_a_run_that_asks_for_one_is_not_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    compiled = run(tmp_path / "asked", compile=True, precision="fp32")
+    plain = run(tmp_path / "plain", precision="fp32")
+    assert same(weights(compiled.network), weights(plain.network))
+
+
+@pytest.mark.skipif(not can_compile(CPU), reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # torch's own compiler warns of its own parts
+def test_compiled_training_is_the_same_within_rounding(tmp_path: Path) -> None:
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(50, 8), nn.ReLU(), nn.Linear(8, 2))
+    both = [
+        run(tmp_path / name, network=copy.deepcopy(linear), compile=name == "compiled",
+            precision="fp32", steps=3, optimizer="adamw")
+        for name in ("compiled", "plain")
+    ]  # fmt: skip
+    one, other = (weights(result.network) for result in both)
+    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
