@@ -57,6 +57,7 @@ def export(
     state = found.ema or found.weights
     network.load_state_dict(state)
     facts: dict[str, Any] = {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "step": found.step,
         "hours": round(found.state["seconds"] / 3600, 2),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
