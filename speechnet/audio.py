@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import select
 import stat
 import sys
 from collections.abc import Iterator
@@ -20,14 +22,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechnet.errors import SpeechnetError
+from speechnet.foreign import refusal
 
 RATE = 16_000
 RATES = (1_000, 768_000)
 """Samples a second that sound may come with."""
 
-BLOCK = 512
-"""Frames decoded at once: what is lost where a file is damaged, at most. A header may promise what it
-likes."""
+CHANNELS = 1_024
+"""At most, as libsndfile has it."""
+
+PATIENCE = 5.0
+"""Seconds to wait for somebody to write to a named pipe."""
+
+BLOCK = 1 << 16
+FINE = 1 << 9
+"""Frames decoded at once; and in a damaged file, where the last block is lost. A header may promise
+what it likes."""
+
 CANCELLED = 0.1
 """Channels whose mean has less than this share of the loudest one's level are in opposite phase."""
 
@@ -53,18 +64,18 @@ def read(source: Source) -> Sound:
 
     Raises SpeechnetError if there is no sound in it that can be used.
     """
-    name, data = _fetch(source)
-    head = data[:64] if isinstance(data, bytes) else _head(data)
-    if not head:
-        raise SpeechnetError(f"{name} is empty")
-    if other := _foreign(head):
-        raise SpeechnetError(
-            f"{name} is {other}, which cannot be read: convert it first, for example with"
-            f" ffmpeg -i {'FILE' if isinstance(data, bytes) else data.name} clip.wav"
-        )
-    size = len(data) if isinstance(data, bytes) else data.stat().st_size
-    notes = [note] if (note := _cut_off(head, size)) else []
-    wave, rate, channels = _decode(name, data, notes)
+    name, file = _open(source)
+    with file:
+        try:
+            head = file.read(64)
+        except OSError as error:
+            raise SpeechnetError(f"cannot read {name}: {_reason(error)}") from error
+        if not head:
+            raise SpeechnetError(f"{name} is empty")
+        if told := refusal(name, head):
+            raise SpeechnetError(told)
+        notes: list[str] = []
+        wave, rate, channels = _decode(name, _closed(head, file), notes)
     return _sound(name, wave, rate, channels, notes)
 
 
@@ -78,6 +89,10 @@ def from_array(samples: NDArray[Any], rate: int) -> Sound:
         raise SpeechnetError(
             f"{name} must be numbers [sample] or [sample, channel], not {samples.dtype} of shape"
             f" {samples.shape}"
+        )
+    if samples.ndim == 2 and samples.shape[1] > CHANNELS:
+        raise SpeechnetError(
+            f"{name} has {samples.shape[1]} channels: it must be [sample, channel], so transpose it"
         )
     if samples.dtype.kind in "iu":
         info = np.iinfo(samples.dtype)
@@ -94,114 +109,31 @@ def from_array(samples: NDArray[Any], rate: int) -> Sound:
     return _sound(name, wave, rate, frames.shape[1], notes)
 
 
-def _fetch(source: Source) -> tuple[str, bytes | Path]:
-    """What to call the source, and its bytes, or its path if it is a plain file."""
+def _open(source: Source) -> tuple[str, BinaryIO]:
+    """What to call the source, and a file that libsndfile can read."""
     if isinstance(source, bytes):
-        return "the sound", source
+        return "the sound", _Memory(source)
     if not isinstance(source, str | os.PathLike):
-        return getattr(source, "name", None) or "the sound", source.read()
+        name = str(getattr(source, "name", None) or "the sound")
+        if not isinstance(data := source.read(), bytes):
+            raise SpeechnetError(f"{name} is open as text: open it as binary, with mode 'rb'")
+        return name, _Memory(data)
     if str(source) == "-":
-        return "standard input", sys.stdin.buffer.read()
+        return "standard input", _Memory(sys.stdin.buffer.read())
     path = Path(source)
     try:
         kind = path.stat().st_mode
         if stat.S_ISREG(kind):
-            return str(path), path
+            # io.open would give the file a name, and by that soundfile takes clip.raw for samples
+            # without a header, and cannot open what is not in UTF-8.
+            return str(path), _File(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
         if stat.S_ISDIR(kind):
             raise SpeechnetError(f"{path} is a folder, not a sound")
         if stat.S_ISFIFO(kind):
-            return str(path), _pipe(path)
+            return str(path), _Memory(_pipe(path))
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         raise SpeechnetError(f"cannot read {path}: {_reason(error)}") from error
     raise SpeechnetError(f"{path} is a device, not a sound: give a file, or - for standard input")
-
-
-def _pipe(path: Path) -> bytes:
-    # Without O_NONBLOCK the opening of a pipe that nobody writes to would never come back.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    os.set_blocking(handle, True)
-    with os.fdopen(handle, "rb") as file:
-        return file.read()
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(64)
-    except OSError as error:
-        raise SpeechnetError(f"cannot read {path}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _foreign(head: bytes) -> str:
-    """What a file is that libsndfile does not read, by its first bytes; empty if not known."""
-    if head[4:8] == b"ftyp":
-        return "MPEG-4 sound or video (M4A, AAC, MP4)"
-    if head[:2] in (b"\xff\xf1", b"\xff\xf9"):
-        return "raw AAC sound"
-    for start, what in _FOREIGN.items():
-        if head.startswith(start):
-            return what
-    return ""
-
-
-_FOREIGN = {
-    b"\x1aE\xdf\xa3": "a WebM or Matroska file",
-    b"0&\xb2u\x8ef\xcf\x11": "Windows Media sound (WMA)",
-    b"#!AMR": "AMR sound",
-    b"MAC ": "Monkey's Audio",
-    b"wvpk": "WavPack sound",
-    b"FLV": "Flash video",
-    b"MThd": "a MIDI file, notes and no sound",
-    b"%PDF": "a PDF document",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip archive",
-}
-
-
-def _cut_off(head: bytes, size: int) -> str:
-    """A note if a WAV file ends before its header says."""
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return ""
-    promised = int.from_bytes(head[4:8], "little") + 8
-    # Programs that write to a pipe cannot know the length, and promise as much as there can be.
-    if size >= promised or promised > 0x7FFF0000:
-        return ""
-    return f"the file breaks off: {size} of {promised} bytes are there"
-
-
-def _decode(name: str, data: bytes | Path, notes: list[str]) -> tuple[Floats, int, int]:
-    """The mean of the channels, or the loudest of them if they cancel each other."""
-    import soundfile
-
-    file = _Memory(data) if isinstance(data, bytes) else str(data)
-    try:
-        with soundfile.SoundFile(file) as sound:
-            rate, channels = sound.samplerate, sound.channels
-            pieces, energy, count = [], np.zeros(channels), 0
-            for frames in _blocks(sound, notes):
-                pieces.append(frames.mean(axis=1))
-                energy += np.square(frames, dtype=np.float64).sum(axis=0)
-                count += len(frames)
-            if not count:
-                raise SpeechnetError(f"{name} holds no sound: it has a header and no samples")
-            wave = np.concatenate(pieces)
-            if channel := _loudest(wave, np.sqrt(energy / count), notes):
-                sound.seek(0)
-                again = [frames[:, channel - 1].copy() for frames in _blocks(sound, [])]
-                wave = np.concatenate(again)
-    except soundfile.LibsndfileError as error:
-        raise SpeechnetError(
-            f"{name} is no sound that can be read (WAV, FLAC, Ogg, Opus, MP3, AIFF, ...):"
-            f" {error.error_string.rstrip('.')}"
-        ) from error
-    return wave, rate, channels
 
 
 class _Memory(io.BytesIO):
@@ -209,31 +141,123 @@ class _Memory(io.BytesIO):
     the error that io raises then would be printed from inside of its callback."""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: len(self.getbuffer())}
-        return super().seek(max(0, base[whence] + offset))
+        try:
+            return super().seek(offset, whence)
+        except (OSError, ValueError):
+            return super().seek(0)
 
 
-def _blocks(sound: Any, notes: list[str]) -> Iterator[Floats]:
-    """The frames of an open file, [frame, channel]; up to where it can be decoded.
+class _File(io.FileIO):
+    """The same for a file."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except OSError:
+            return super().seek(0)
+
+
+def _pipe(path: Path) -> bytes:
+    # Without O_NONBLOCK the opening of a pipe that nobody writes to would never come back.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not select.select([handle], [], [], PATIENCE)[0]:
+            raise SpeechnetError(f"nothing came through {path} in {PATIENCE:.0f} seconds")
+        os.set_blocking(handle, True)
+        return file.read()
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _closed(head: bytes, file: BinaryIO) -> BinaryIO:
+    """The file from its start. Where a program died before it wrote the length into a WAV file's
+    header, it is all that follows, as libsndfile understands by the greatest length."""
+    file.seek(0)
+    if head[:4] != b"RIFF" or head[36:44] != b"data\0\0\0\0" or head[44:48].strip().isalnum():
+        return file
+    data = bytearray(file.read())
+    data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
+    return _Memory(data)
+
+
+def _cut_off(log: str) -> str:
+    """A note if a file ends before its header says, as libsndfile finds."""
+    for line in re.finditer(r": (\d+) \(should be (\d+)\)", log):
+        promised, there = map(int, line.groups())
+        # Programs that write to a pipe cannot know the length, and promise as much as there can be;
+        # a single byte at the end is padding.
+        if there + 1 < promised < 0x7FFF0000:
+            return f"the file breaks off: {there} of {promised} bytes are there"
+    return ""
+
+
+def _decode(
+    name: str, file: BinaryIO, notes: list[str], size: int = BLOCK
+) -> tuple[Floats, int, int]:
+    """The mean of the channels, or the loudest of them if they cancel each other."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as sound:
+            rate, channels = sound.samplerate, sound.channels
+            pieces, energy, count = [], np.zeros(channels), 0
+            for frames in _blocks(sound, size):
+                pieces.append(frames.mean(axis=1))
+                energy += np.square(frames, dtype=np.float64).sum(axis=0)
+                count += len(frames)
+            if not count:
+                raise SpeechnetError(f"{name} holds no sound: it has a header and no samples")
+            if note := _cut_off(sound.extra_info):
+                notes.append(note)
+            elif count < 0.95 * sound.frames < 1 << 62:  # of MP3 a guess; the greatest: unknown
+                notes.append(f"the file is damaged: only {count / rate:.2f} s can be read")
+            wave = np.concatenate(pieces)
+            if channel := _loudest(wave, np.sqrt(energy / count), notes):
+                sound.seek(0)
+                again = _blocks(sound, size)
+                wave = np.concatenate([frames[:, channel - 1].copy() for frames in again])
+    except soundfile.LibsndfileError as error:
+        if size != FINE:
+            file.seek(0)
+            return _decode(name, file, notes, FINE)
+        raise SpeechnetError(
+            f"{name} is no sound that can be read (WAV, FLAC, Ogg, Opus, MP3, AIFF, ...):"
+            f" {_why(name, error.error_string)}"
+        ) from error
+    return wave, rate, channels
+
+
+def _why(name: str, told: str) -> str:
+    if Path(name).suffix.lower() in (".raw", ".pcm"):
+        wav = f"ffmpeg -f s16le -ar 16000 -ac 1 -i {Path(name).name} clip.wav"
+        return f"bare samples need a header, for example by {wav}"
+    if "not a regular file" in told:  # what it says of MP3 without a whole frame
+        return "nothing in it can be decoded"
+    return told.rstrip(".")
+
+
+def _blocks(sound: Any, size: int) -> Iterator[Floats]:
+    """The frames of an open file, [frame, channel]; in FINE blocks up to where it can be decoded.
 
     Each is overwritten by the next one.
     """
     import soundfile
 
     # Not SoundFile.read, which believes the length in a header that a cut may have made wrong.
-    block = np.zeros((BLOCK, sound.channels), np.float32)
-    done = 0
+    block = np.empty((size, sound.channels), np.float32)
+    done = False
     while True:
         try:
             count = sound.buffer_read_into(block, dtype="float32")
         except soundfile.LibsndfileError:
-            if not done:
+            if not done or size != FINE:
                 raise
-            notes.append(f"the file is damaged: only {done / sound.samplerate:.2f} s can be read")
             return
         if not count:
             return
-        done += count
+        done = True
         yield block[:count]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
     args = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text that can be printed
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status: int | None = args.run(args)
     except CommonError as error:

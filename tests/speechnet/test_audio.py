@@ -150,6 +150,9 @@ BROKEN = {
     "m4a": (b"\0\0\0\x20ftypM4A " + bytes(100), "ffmpeg"),
     "webm": (b"\x1aE\xdf\xa3" + bytes(100), "WebM"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture"),
+    "avi": (b"RIFF\0\0\0\0AVI " + bytes(100), "AVI video"),
+    "utf-16": ("no sound".encode("utf-16") * 50, "text, not a sound"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     "midi": (b"MThd" + bytes(100), "MIDI"),
     "slow": (wav(tone(), 200), "200 samples a second"),
     "cut flac": (wav(tone(), format="FLAC")[:60], "sound"),
@@ -175,6 +178,47 @@ def test_a_header_that_promises_gigabytes_costs_nothing() -> None:
     assert len(audio.read(bytes(data)).samples) <= 50
 
 
+@pytest.mark.parametrize("kind", ["AIFF", "AU", "W64", "RF64", "FLAC", "MP3"])
+def test_of_every_format_it_is_said_that_it_breaks_off(kind: str) -> None:
+    data = wav(tone(2), format=kind)
+    assert audio.read(data).notes == ()
+    found = audio.read(data[: len(data) // 2])
+    assert 8_000 < len(found.samples) < 24_000
+    assert "breaks off" in found.notes[0] or "damaged" in found.notes[0]
+
+
+def test_a_file_whose_program_died_before_the_length_was_known_is_read() -> None:
+    data = bytearray(GOOD)
+    data[4:8], data[40:44] = struct.pack("<I", 36), bytes(4)
+    assert (audio.read(bytes(data)).samples == audio.read(GOOD).samples).all()
+
+
+@pytest.mark.parametrize("name", [b"clip.raw", b"clip", b"\xff.wav", "dürüm 好.wav".encode()])
+def test_the_name_does_not_matter(name: bytes, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(name)
+    try:
+        path.write_bytes(GOOD)
+    except OSError:
+        pytest.skip("the file system refuses this name")
+    assert (audio.read(path).samples == audio.read(GOOD).samples).all()
+
+
+def test_samples_without_a_header_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "clip.raw"
+    path.write_bytes(GOOD[44:])
+    with pytest.raises(SpeechnetError, match="need a header, for example by ffmpeg"):
+        audio.read(path)
+
+
+def test_a_named_pipe_is_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Timer(0.2, pipe.write_bytes, [GOOD])
+    writer.start()
+    assert (audio.read(pipe).samples == audio.read(GOOD).samples).all()
+    writer.join()
+
+
 def test_every_place_where_a_file_may_break_is_survived() -> None:
     for format_, subtype in (
         ("WAV", "PCM_16"),
@@ -193,7 +237,10 @@ def test_every_place_where_a_file_may_break_is_survived() -> None:
 
 
 @pytest.mark.parametrize("make", ["missing", "folder", "zero", "pipe without a writer"])
-def test_what_is_no_file_is_said_at_once(make: str, tmp_path: Path) -> None:
+def test_what_is_no_file_is_said_at_once(
+    make: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "PATIENCE", 0.1)
     path = {"missing": tmp_path / "none.wav", "folder": tmp_path, "zero": Path("/dev/zero")}.get(
         make, tmp_path / "pipe"
     )
@@ -207,3 +254,13 @@ def test_what_is_no_file_is_said_at_once(make: str, tmp_path: Path) -> None:
 def test_an_array_that_is_no_sound_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(SpeechnetError, match="array"):
         audio.from_array(wrong, 16_000)
+
+
+def test_an_array_the_wrong_way_round_is_refused() -> None:
+    with pytest.raises(SpeechnetError, match="transpose"):
+        audio.from_array(np.zeros((2, 16_000)), 16_000)
+
+
+def test_a_file_that_is_open_as_text_is_refused() -> None:
+    with pytest.raises(SpeechnetError, match="'rb'"):
+        audio.read(io.StringIO("text"))  # type: ignore[arg-type]

@@ -37,6 +37,27 @@ def test_values_are_those_of_librosa(settings: dict[str, float]) -> None:
     np.testing.assert_allclose(log_mel(sound(), front), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("level", [1e-5, 1e-4, 1e-3])
+def test_quiet_bands_beside_a_loud_tone_are_those_of_librosa(level: float) -> None:
+    time = np.arange(16_000) / 16_000
+    hiss = level * np.random.default_rng(0).standard_normal(16_000)
+    wave = (0.99 * np.sin(2 * np.pi * 3000.3 * time) + hiss).astype(np.float32)
+    power = librosa.feature.melspectrogram(
+        y=wave.astype(np.float64), sr=16_000, n_fft=FRONT.fft, hop_length=FRONT.hop,
+        n_mels=FRONT.bands, fmin=FRONT.fmin, fmax=FRONT.fmax, center=False,
+    )  # fmt: skip
+    expected = np.log(np.maximum(power, FRONT.floor))
+    np.testing.assert_allclose(log_mel(wave, FRONT), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("bands", [1, 3, 7, 80])
+def test_any_number_of_bands_is_possible(bands: int) -> None:
+    front = FrontEnd.make(bands=bands)
+    power = np.abs(np.fft.rfft(sound()[:512] * front.window)) ** 2
+    expected = np.log(np.maximum(front.filters @ power, front.floor))
+    np.testing.assert_allclose(log_mel(sound()[:512], front)[:, 0], expected, atol=1e-4)
+
+
 @settings(max_examples=30, deadline=None)
 @given(cuts=st.lists(st.integers(0, 8_000), max_size=12))
 def test_frames_are_the_same_to_the_last_bit_however_the_sound_is_cut(cuts: list[int]) -> None:
