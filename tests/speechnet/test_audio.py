@@ -112,15 +112,10 @@ def test_standard_input_pipes_and_open_files_are_read(
     assert (audio.read(io.BytesIO(data)).samples == expected).all()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    keeper = os.open(pipe, os.O_RDWR)  # a writer is there before the reader comes
-
-    def write() -> None:
-        os.write(keeper, data[:40_000])
-        os.close(keeper)
-
-    thread = threading.Thread(target=write)
+    # Opening it to write waits for the reader.
+    thread = threading.Thread(target=lambda: pipe.write_bytes(data))
     thread.start()
-    assert len(audio.read(pipe).samples) > 1_000
+    assert (audio.read(pipe).samples == expected).all()
     thread.join()
 
 
