@@ -78,7 +78,6 @@ def join(device: str) -> Iterator[World]:
             dist.destroy_process_group()
 
 
-
 def can_compile(device: torch.device) -> bool:
     """Whether torch.compile finds what it needs: for the CPU a C++ compiler, which many lack."""
     compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
