@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from boardnet.errors import BoardnetError
 from boardnet.game import Game
-from boardnet.moves import SETUP_BIT, encode
+from boardnet.moves import HISTORY, SETUP_BIT, encode
 from boardnet.planes import NAMES
+from boardnet.rules import BOARD_LENGTH
 from boardnet.symmetry import count, index_tables
 
 FORMAT = 1
@@ -85,6 +86,8 @@ class Corpus:
             self.columns,
             planes,
             targets,
+            _board(),
+            np.zeros(HISTORY, np.int64),
         )
         return planes.reshape(size, len(NAMES), self.rows, self.columns), targets
 
@@ -130,7 +133,7 @@ def from_encoded(encoded: list[list[int]], rows: int, columns: int) -> tuple[Cor
     moves = np.fromiter((move for game in encoded for move in game), np.uint16, sum(sizes))
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     lengths = np.zeros(len(sizes), np.int64)
-    _compiled()["legal_lengths"](moves, starts, rows, columns, lengths)
+    _compiled()["legal_lengths"](moves, starts, rows, columns, lengths, _board())
     kept = np.concatenate(
         [moves[start : start + length] for start, length in zip(starts, lengths, strict=False)]
         or [moves]
@@ -221,3 +224,7 @@ def _compiled() -> dict[str, Any]:
 @functools.cache
 def _tables(rows: int, columns: int) -> NDArray[np.int64]:
     return index_tables(rows, columns)
+
+
+def _board() -> NDArray[np.int64]:
+    return np.zeros(BOARD_LENGTH, np.int64)

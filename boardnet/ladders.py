@@ -35,7 +35,8 @@ def is_caught(board: Ints, point: int, attacking: bool, top: int) -> bool:
 
     Depth first over a stack of nodes in board[LADDER:], since numba cannot keep the machine code
     of functions that call themselves. A node: which of its moves comes next, up to three moves
-    (0 ends them), then what `push` notes of the move on the board.
+    (0 ends them), what `push` notes of the move on the board, and for an attacker the sum of the
+    chain's two liberties and whether it just extended, see `count_extended`.
     """
     colour = board[point]
     node = LADDER
@@ -115,24 +116,91 @@ def repeats(board: Ints, node: int, top: int) -> bool:
 
 def open_node(board: Ints, point: int, attacking: bool, node: int, top: int) -> tuple[bool, bool]:
     """Look at a position of a ladder and list its moves. Returns (is it decided, caught)."""
-    size, free = fill(board, point, 3)
-    if attacking and free != 2:
-        return True, free < 2
-    board[node] = 1
-    first, second = board[LIBERTIES], board[LIBERTIES + 1]
-    board[node + 2] = board[node + 3] = 0
     if attacking:
-        count = 0
-        if not has_room(board, second, first):
-            count += 1
-            board[node + count] = first
-        if not has_room(board, first, second):
-            count += 1
-            board[node + count] = second
-        return count == 0, False
-    board[node + 1] = first
-    list_captures(board, point, size, node, top)
+        return open_attack(board, point, node, top)
+    board[node] = 1
+    board[node + 2] = board[node + 3] = 0
+    if node == LADDER:
+        fill(board, point, 2)
+        board[node + 1] = board[LIBERTIES]
+    else:  # of the chain's two liberties the attack took one
+        before = node - NODE
+        board[node + 1] = board[before + 7] - board[before + 4]
+    if not keep_captures(board, node, top):
+        size, _ = fill(board, point, 2)
+        list_captures(board, point, size, node, top)
     return False, False
+
+
+def open_attack(board: Ints, point: int, node: int, top: int) -> tuple[bool, bool]:
+    """The same for a position with the attacker to move."""
+    free = count_extended(board, point, node, top)
+    board[node + 8] = free >= 0
+    if free < 0:
+        free = fill(board, point, 3)[1]
+    if free != 2:
+        return True, free < 2
+    first, second = board[LIBERTIES], board[LIBERTIES + 1]
+    board[node] = 1
+    board[node + 1] = board[node + 2] = board[node + 3] = 0
+    board[node + 7] = first + second
+    count = 0
+    if not has_room(board, second, first):
+        count += 1
+        board[node + count] = first
+    if not has_room(board, first, second):
+        count += 1
+        board[node + count] = second
+    return count == 0, False
+
+
+def count_extended(board: Ints, point: int, node: int, top: int) -> int:
+    """The liberties of the chain at `point` after it extended, left in board[LIBERTIES:].
+
+    They are the empty points beside the new stone, and in the order in which `fill` finds them,
+    as the chain had no other liberty before. Returns -1 if it did more than extend: if it
+    captured, or joined a chain that the table does not know as its own.
+    """
+    before = node - NODE
+    if node == LADDER or board[before + 5] != top or board[before + 4] != board[before + 1]:
+        return -1
+    stone, stride = board[before + 4], board[STRIDE]
+    colour, head = board[point], board[HEAD + point]
+    free = 0
+    for step in (1, -1, stride, -stride):
+        near = stone + step
+        what = board[near]
+        if what == EMPTY:
+            board[LIBERTIES + free] = near
+            free += 1
+        elif what == colour and (board[HEAD + near] != head or head == 0):
+            return -1
+    return free
+
+
+def keep_captures(board: Ints, node: int, top: int) -> bool:
+    """List a defender's captures from those of two moves ago, if that is enough to know them.
+
+    It is if the chain did nothing but extend, the attack captured nothing, and neither move
+    left a chain in atari: only what stands beside the extension lost liberties, and only the
+    attacking stone's chain is new. With two captures their order may have changed.
+    """
+    attack, extension = node - NODE, node - 2 * NODE
+    if node < LADDER + 2 * NODE or not board[attack + 8]:
+        return False
+    if board[extension + 3] != 0 or board[attack + 5] != top:
+        return False
+    stone, stride = board[extension + 4], board[STRIDE]
+    other = board[board[attack + 4]]
+    if not has_liberties(board, board[attack + 4], 2):
+        return False
+    for step in (1, -1, stride, -stride):
+        if board[stone + step] == other and not has_liberties(board, stone + step, 2):
+            return False
+    known = board[extension + 2]
+    if known != board[attack + 4] and known != board[node + 1]:
+        board[node + 2] = known
+    return True
 
 
 def has_room(board: Ints, point: int, attack: int) -> bool:

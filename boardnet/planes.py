@@ -16,8 +16,11 @@ from boardnet.rules import (
     HEAD,
     LIBERTIES,
     MAX_POINTS,
+    ROOM,
     ROWS,
     SEEN,
+    STONES,
+    STONES_FOUND,
     STRIDE,
     WALL,
     Ints,
@@ -52,23 +55,36 @@ OWN_LIBERTIES, OPPONENT_LIBERTIES, LIBERTIES_AFTER, CAPTURES = 4, 8, 12, 16
 KO, LAST, LEGAL, SELF_ATARI = 20, 21, 26, 27
 LADDER_OWN, LADDER_OWN_NEXT, LADDER_OPPONENT, LADDER_CAPTURE, LADDER_ESCAPE = 28, 29, 30, 31, 32
 
+LOOK_CLOSER = 64  # see `rate_points`
+
 
 def find_chains(board: Ints) -> None:
-    """Note every chain in board[HEAD:]: its head (first stone), size, liberties, four of these."""
-    end = (board[ROWS] + 1) * board[STRIDE]
+    """Note every chain in board[HEAD:]: its head (first stone), size, liberties, four of these.
+
+    And all stones in board[STONES:].
+    """
+    stride = board[STRIDE]
+    end = (board[ROWS] + 1) * stride
     for point in range(end):
         board[HEAD + point] = 0
-    for point in range(board[STRIDE], end):
+    stones = 0
+    for point in range(stride, end):
         what = board[point]
-        if what in (EMPTY, WALL) or board[HEAD + point] != 0:
+        if (what == EMPTY) | (what == WALL) | (board[HEAD + point] != 0):
             continue
         size, free = fill(board, point, end)
         for i in range(size):
-            board[HEAD + board[CHAIN + i]] = point
+            stone = board[CHAIN + i]
+            board[HEAD + stone] = point
+            board[STONES + stones] = stone
+            stones += 1
         board[CHAIN_SIZE + point] = size
         board[CHAIN_FREE + point] = free
         for k in range(4):
-            board[CHAIN_NEAR + 4 * point + k] = board[LIBERTIES + k] if k < free else 0
+            board[LIBERTIES + free + k] = 0
+        for k in range(4):
+            board[CHAIN_NEAR + 4 * point + k] = board[LIBERTIES + k]
+    board[STONES_FOUND] = stones
 
 
 def after_move(board: Ints, point: int, colour: int) -> tuple[int, int, int]:
@@ -152,43 +168,75 @@ def write_planes(board: Ints, colour: int, ko: int, recent: Ints, where: Ints, o
 def write_stones(board: Ints, colour: int, where: Ints, out: Ints) -> None:
     """Planes of what is there: stones and their chains' liberties."""
     cells = board[ROWS] * board[COLUMNS]
-    for cell in range(ON_BOARD * cells, (ON_BOARD + 1) * cells):
+    for cell in range(FREE * cells, (ON_BOARD + 1) * cells):
         out[cell] = 1
-    for point in range(board[STRIDE], (board[ROWS] + 1) * board[STRIDE]):
-        what = board[point]
-        if what == WALL:
-            continue
+    for i in range(board[STONES_FOUND]):
+        point = board[STONES + i]
         # No branches on what is there: a processor cannot guess it.
-        side = int(what != colour)
+        side = int(board[point] != colour)
         free = min(board[CHAIN_FREE + board[HEAD + point]], 4)
-        empty = what == EMPTY
         cell = where[point]
-        out[(FREE if empty else side) * cells + cell] = 1
-        out[(FREE if empty else OWN_LIBERTIES - 1 + 4 * side + free) * cells + cell] = 1
+        out[FREE * cells + cell] = 0
+        out[side * cells + cell] = 1
+        out[(OWN_LIBERTIES - 1 + 4 * side + free) * cells + cell] = 1
+
+
+def rate_points(board: Ints, colour: int) -> None:
+    """Note in board[ROOM:] how many liberties each point gives to a move of `colour` beside it.
+
+    4 stands for more than can be counted; LOOK_CLOSER, beyond any sum, for a chain of few
+    liberties, which a move may share with it or take.
+    """
+    for point in range((board[ROWS] + 2) * board[STRIDE]):
+        board[ROOM + point] = board[point] == EMPTY
+    for i in range(board[STONES_FOUND]):
+        point = board[STONES + i]
+        free = board[CHAIN_FREE + board[HEAD + point]]
+        own = board[point] == colour
+        board[ROOM + point] = 4 * (own & (free > 4)) + LOOK_CLOSER * (
+            (own & (free < 5)) | (free == 1)
+        )
 
 
 def write_moves(board: Ints, colour: int, ko: int, where: Ints, out: Ints) -> None:
     """Planes of what each legal move would do."""
+    rate_points(board, colour)
+    stride = board[STRIDE]
     cells = board[ROWS] * board[COLUMNS]
-    for point in range(board[STRIDE], (board[ROWS] + 1) * board[STRIDE]):
+    for point in range(stride, (board[ROWS] + 1) * stride):
         if board[point] != EMPTY or point == ko:
             continue
-        free, size, captured = after_move(board, point, colour)
-        if free == 0:
-            continue
-        cell = where[point]
-        out[LEGAL * cells + cell] = 1
-        out[(LIBERTIES_AFTER + free - 1) * cells + cell] = 1
-        if captured > 0:
-            out[(CAPTURES + min(captured, 4) - 1) * cells + cell] = 1
-        if free == 1 and size > 1:
-            out[SELF_ATARI * cells + cell] = 1
+        around = ROOM + point
+        free = board[around + 1] + board[around - 1]
+        free += board[around + stride] + board[around - stride]
+        if free >= LOOK_CLOSER:
+            write_close_move(board, point, colour, where, out)
+        elif free > 0:
+            cell = where[point]
+            out[LEGAL * cells + cell] = 1
+            out[(LIBERTIES_AFTER - 1 + min(free, 4)) * cells + cell] = 1
+
+
+def write_close_move(board: Ints, point: int, colour: int, where: Ints, out: Ints) -> None:
+    """The same for a move beside chains of few liberties."""
+    free, size, captured = after_move(board, point, colour)
+    if free == 0:
+        return
+    cells = board[ROWS] * board[COLUMNS]
+    cell = where[point]
+    out[LEGAL * cells + cell] = 1
+    out[(LIBERTIES_AFTER + free - 1) * cells + cell] = 1
+    if captured > 0:
+        out[(CAPTURES + min(captured, 4) - 1) * cells + cell] = 1
+    if free == 1 and size > 1:
+        out[SELF_ATARI * cells + cell] = 1
 
 
 def write_ladders(board: Ints, colour: int, where: Ints, out: Ints) -> None:
     """Planes of ladders: who is caught, and which moves catch or save."""
+    stride = board[STRIDE]
     cells = board[ROWS] * board[COLUMNS]
-    for point in range(board[STRIDE], (board[ROWS] + 1) * board[STRIDE]):
+    for point in range(stride, (board[ROWS] + 1) * stride):
         if board[HEAD + point] != point or board[CHAIN_FREE + point] > 2:
             continue
         first, second = board[CHAIN_NEAR + 4 * point], board[CHAIN_NEAR + 4 * point + 1]

@@ -5,11 +5,10 @@ Plain functions over flat sequences as in `boardnet.rules`, but only ever run co
 
 from typing import Any
 
-import numpy as np
-
-from boardnet.moves import COLOUR_SHIFT, HISTORY, PASS, first_illegal, replay
+from boardnet.compiled import pointer
+from boardnet.moves import COLOUR_SHIFT, PASS, first_illegal, replay
 from boardnet.planes import write_planes
-from boardnet.rules import BOARD_LENGTH, POINT_OF_CELL, Ints, clear
+from boardnet.rules import POINT_OF_CELL, Ints, clear
 
 
 def write_batch(
@@ -24,6 +23,8 @@ def write_batch(
     columns: int,
     planes: list[Ints],
     targets: Ints,
+    scratch: Ints,
+    recent: Any,
 ) -> None:
     """Write the position of each example and the move played there.
 
@@ -31,31 +32,33 @@ def write_batch(
     hidden: [example] which game, after how many moves, under which symmetry, and whether the
     last moves and the ko are kept from the network, as if the position had been set up.
     tables: [symmetry, index] -> cell. planes: [example, plane * cells].
-    targets: [example] the cell played, or rows * columns for a pass.
+    targets: [example] the cell played, or rows * columns for a pass. scratch: BOARD_LENGTH zeros.
+    recent: HISTORY numbers.
     """
-    board: Any = np.zeros(BOARD_LENGTH, np.int64)
-    recent: Any = np.zeros(HISTORY, np.int64)
+    board, last, numbers = pointer(scratch), pointer(recent), pointer(moves)
     for example in range(len(games)):
         game = games[example]
         clear(board, rows, columns)
         end = starts[game + 1]
-        at, ko, ko_for = replay(board, moves, starts[game], end, turns[example], recent)
+        at, ko, ko_for = replay(board, numbers, starts[game], end, turns[example], last)
         colour = moves[at] >> COLOUR_SHIFT & 3
         if ko_for != colour or hidden[example]:
             ko = 0
         if hidden[example]:
             recent[:] = 0
-        where = tables[turned[example]]
+        where = pointer(tables[turned[example]])
         out: Any = planes[example]
         out[:] = 0  # only now, so that it is in the processor's cache when it is written
-        write_planes(board, colour, ko, recent, where, out)
+        write_planes(board, colour, ko, last, where, pointer(out))
         cell = moves[at] & PASS
         targets[example] = rows * columns if cell == PASS else where[board[POINT_OF_CELL + cell]]
 
 
-def legal_lengths(moves: Ints, starts: Ints, rows: int, columns: int, lengths: Ints) -> None:
+def legal_lengths(
+    moves: Ints, starts: Ints, rows: int, columns: int, lengths: Ints, scratch: Ints
+) -> None:
     """For each game, how many of its numbers can be played one after the other."""
-    board: Any = np.zeros(BOARD_LENGTH, np.int64)
+    board, numbers = pointer(scratch), pointer(moves)
     for game in range(len(lengths)):
         clear(board, rows, columns)
-        lengths[game] = first_illegal(board, moves, starts[game], starts[game + 1]) - starts[game]
+        lengths[game] = first_illegal(board, numbers, starts[game], starts[game + 1]) - starts[game]

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from sgfmill import boards
 
+from boardnet import ladders
 from boardnet.ladders import is_caught, is_ladder_move
 from boardnet.moves import COLOUR_SHIFT, PASS, QUIET_BIT, SETUP_BIT, first_illegal, replay
+from boardnet.planes import NAMES as PLANES
+from boardnet.planes import write_planes
 from boardnet.rules import (
     BLACK,
     COLUMNS,
@@ -17,6 +20,7 @@ from boardnet.rules import (
     is_legal,
     play,
 )
+from boardnet.symmetry import index_tables
 
 NAMES = {None: EMPTY, "b": BLACK, "w": WHITE}
 
@@ -142,6 +146,33 @@ def test_marks_of_quiet_moves_change_no_position(side: int) -> None:
             assert (stones(ours), recent) == (stones(theirs), other)
         loud += sum(not move & (QUIET_BIT | SETUP_BIT) and move & PASS != PASS for move in marked)
     assert loud > 10
+
+
+@pytest.mark.parametrize("side", [5, 9, 13])
+def test_ladders_read_step_by_step_equal_those_that_look_at_every_chain_afresh(
+    side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(side)
+    where = index_tables(side, side)[0].tolist()
+
+    def planes(board: list[int]) -> list[int]:
+        out = [0] * (len(PLANES) * side * side)
+        write_planes(board, BLACK, 0, [0] * 5, where, out)
+        return out
+
+    positions = []
+    for _ in range(12):
+        moves = legal_moves(rng, side)
+        for turn in range(side, len(moves), side):
+            board = empty_board(side, side)
+            replay(board, moves, 0, len(moves), turn, [0] * 5)
+            positions.append((board, planes(board)))
+    monkeypatch.setattr(ladders, "keep_captures", lambda *_: False)
+    monkeypatch.setattr(ladders, "count_extended", lambda *_: -1)
+    for board, found in positions:
+        assert planes(board) == found
+    ladder = np.array([found for _, found in positions]).reshape(len(positions), len(PLANES), -1)
+    assert ladder[:, -5:].any((0, 2)).all()  # all five kinds were there
 
 
 def test_a_ladder_that_goes_round_in_a_ko_is_not_caught_and_leaves_the_board() -> None:
