@@ -28,10 +28,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_work(page: Path, folder: Path) -> None:
-    commands = blocks(page, "sh")
-    for name in ("boardnet", "speechnet"):
-        commands = re.sub(rf"^{name} ", f'"{sys.executable}" -m {name} ', commands, flags=re.M)
-    script = f"set -e\nexport PYTHONPATH={ROOT}\n{commands}"
+    names = ("boardnet", "speechnet")
+    here = "\n".join(f'{name}() {{ "{sys.executable}" -m {name} "$@"; }}' for name in names)
+    script = f"set -eo pipefail\nexport PYTHONPATH={ROOT}\n{here}\n{blocks(page, 'sh')}"
     done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
