@@ -23,7 +23,7 @@ def _pointer(_context: Any, array: Any) -> Any:
     """Where an array's numbers begin, which compiled code indexes like the array.
 
     Numba counts references to an array in every function that it is passed to, and looks at
-    every index for a negative one; without either the sampler takes a fifth less time. The array
+    every index for a negative one; without either the sampler takes a sixth less time. The array
     must be an argument of the function that calls this, or a row of one: numba drops what it made
     itself after its last use.
     """
