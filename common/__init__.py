@@ -7,9 +7,12 @@ from common.axes import BOARD, PICTURE, SPEECH, Declaration, check
 from common.errors import CommonError
 
 if TYPE_CHECKING:
+    from common import explain
     from common.config import TrainConfig
     from common.conv import NestedBottleneck, ResidualBlock
     from common.datasets import fetch
+    from common.image_classifier import ImageClassifier
+    from common.images import ImageCNN
     from common.pool import GlobalPoolingBias, global_pool
     from common.runtime import Runtime
     from common.trainer import Trainer
@@ -21,18 +24,23 @@ __all__ = [
     "CommonError",
     "Declaration",
     "GlobalPoolingBias",
+    "ImageCNN",
+    "ImageClassifier",
     "NestedBottleneck",
     "ResidualBlock",
     "Runtime",
     "TrainConfig",
     "Trainer",
     "check",
+    "explain",
     "fetch",
     "global_pool",
 ]
 
 _LATER = {
     "GlobalPoolingBias": "common.pool",
+    "ImageCNN": "common.images",
+    "ImageClassifier": "common.image_classifier",
     "NestedBottleneck": "common.conv",
     "ResidualBlock": "common.conv",
     "Runtime": "common.runtime",
@@ -44,6 +52,8 @@ _LATER = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "explain":  # itself a package
+        return import_module("common.explain")
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

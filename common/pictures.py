@@ -1,0 +1,111 @@
+"""Pictures: files to upright RGB, whatever is in them. No torch here.
+
+The only place where `common` opens a picture. Pillow knows the formats; here is what people forget:
+the camera's turn, transparency, CMYK, 16 bits, films, and files that are no picture at all.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from common.errors import CommonError
+
+Floats = NDArray[np.float32]
+
+MOST_PIXELS = 100_000_000
+"""A larger picture is refused before it is decoded: 100 megapixels take 300 MB as RGB."""
+
+SUFFIXES = frozenset(
+    {
+        ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
+        ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
+
+
+def read(path: Path | str) -> Image.Image:
+    """A picture as a person sees it: RGB, upright, on white where it is transparent.
+
+    Of a film or a document of several pages the first. 16 bits and floating point are scaled to 8.
+    Raises CommonError if it cannot be read, or not safely.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata; what cannot be read raises
+            with Image.open(path) as opened:
+                if opened.width * opened.height > MOST_PIXELS:
+                    raise CommonError(
+                        f"{path} has {opened.width} x {opened.height} pixels; make it smaller,"
+                        f" to {MOST_PIXELS // 1_000_000} megapixels at most"
+                    )
+                return rgb(ImageOps.exif_transpose(opened))
+    except Image.DecompressionBombError as error:
+        raise CommonError(f"{path} has too many pixels: make it smaller") from error
+    except UnidentifiedImageError as error:
+        raise CommonError(f"{path} is not a picture that can be read") from error
+    except OSError as error:  # Pillow's word for a damaged file, too
+        raise CommonError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        raise CommonError(f"{path} is a damaged picture: {error}") from error
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Any of Pillow's pictures in RGB, 8 bits a channel."""
+    if image.mode.startswith(("I", "F")):
+        return _stretched(image).convert("RGB")
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    """16 or 32 bits, or floats, to 8: by the format's own range, or by what is there."""
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, 65535.0
+    elif values.min() >= 0 and values.max() <= 255:
+        low, high = 0.0, 1.0 if values.max() <= 1 else 255.0
+    elif values.min() >= 0 and values.max() <= 65535:  # how Pillow opens some 16-bit files
+        low, high = 0.0, 65535.0
+    else:
+        low, high = float(values.min()), float(values.max())
+    scaled = (values - low) / (high - low) * 255
+    return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+
+
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The middle of a picture at another size, [rows, columns], undistorted."""
+    rows, columns = size
+    return ImageOps.fit(image, (columns, rows), Image.Resampling.BICUBIC)
+
+
+def array(image: Image.Image, channels: int = 3) -> Floats:
+    """[channel, row, column], 0 to 1. channels: 3, or 1 for the brightness."""
+    if channels not in (1, 3):
+        raise CommonError(f"a picture has 1 or 3 channels, not {channels}")
+    values = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.float32) / 255
+    planes: Floats = np.ascontiguousarray(np.atleast_3d(values).transpose(2, 0, 1))
+    return planes
+
+
+def files(place: Path) -> Iterator[Path]:
+    """A picture, or all pictures in and below a folder, by name.
+
+    Raises CommonError if there is nothing there.
+    """
+    if not place.is_dir():
+        yield place
+        return
+    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise CommonError(f"there is no picture in {place}")
+    yield from found
