@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from common import explain_cli, paint_cli
 from common.errors import CommonError
 
 
@@ -106,8 +107,6 @@ def classify(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Learn a person's own pictures."""
-    from rich.progress import track  # noqa: F401  the bar below is rich's
-
     from common import image_training, labelled
     from common.progress import Display
 
@@ -156,6 +155,10 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--seed", type=int, default=0)
     own.add_argument("--device", default="cpu", help="cpu or cuda")
     own.set_defaults(run=train)
+    explain = commands.add_parser("explain", help="see what a network has learnt")
+    tools = explain.add_subparsers(required=True, metavar="TOOL")
+    explain_cli.add_commands(tools)
+    paint_cli.add_commands(tools)
     which = commands.add_parser("classify", help="what pictures show, by a network of your own")
     which.add_argument("model", type=Path, metavar="MODEL.onnx")
     _add_pictures(which)

@@ -1,4 +1,4 @@
-"""Pictures: files to upright RGB, whatever is in them. No torch here.
+"""Pictures: files to upright RGB, whatever is in them, and back. No torch here.
 
 The only place where `common` opens a picture. Pillow knows the formats; here is what people forget:
 the camera's turn, transparency, CMYK, 16 bits, films, and files that are no picture at all.
@@ -6,13 +6,16 @@ the camera's turn, transparency, CMYK, 16 bits, films, and files that are no pic
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from common.errors import CommonError
 
@@ -95,6 +98,44 @@ def array(image: Image.Image, channels: int = 3) -> Floats:
     values = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.float32) / 255
     planes: Floats = np.ascontiguousarray(np.atleast_3d(values).transpose(2, 0, 1))
     return planes
+
+
+def image(values: ArrayLike) -> Image.Image:
+    """[1 or 3 channels, row, column], 0 to 1 -> RGB."""
+    planes = np.asarray(values, np.float32)
+    whole = np.broadcast_to(planes, (3, *planes.shape[1:])).transpose(1, 2, 0)
+    return Image.fromarray((whole * 255).round().clip(0, 255).astype(np.uint8))
+
+
+def check_writable(path: Path) -> None:
+    """Raise CommonError if no picture can be written under this name; before the work is done."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise CommonError(f"{path} is not the name of a picture: end it in .png or .jpg")
+    if not path.parent.is_dir():
+        raise CommonError(f"there is no folder {path.parent}")
+
+
+def write(drawn: Image.Image, path: Path, about: str = "", **options: Any) -> None:
+    """Write a picture beside its name, then rename; by the suffix's format.
+
+    about: how it was made, kept inside a PNG. options: Pillow's, such as a film's frames.
+    Raises CommonError if that cannot be done.
+    """
+    check_writable(path)
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    if about and path.suffix.lower() == ".png":
+        text = PngInfo()
+        text.add_itxt("Description", about)
+        options = {"pnginfo": text, **options}
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        options = {"quality": 92, **options}
+    try:
+        drawn.save(part, **options)
+        os.replace(part, path)
+    except (OSError, KeyError, ValueError) as error:
+        part.unlink(missing_ok=True)
+        told = getattr(error, "strerror", None) or error
+        raise CommonError(f"cannot write {path}: {told}") from error
 
 
 def files(place: Path) -> Iterator[Path]:

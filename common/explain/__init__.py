@@ -5,10 +5,18 @@
 also when it is interrupted. Importing this imports torch.
 """
 
-from common.explain.drawing import figure, heat, overlay, sheet
+from common.explain.drawing import Scale, figure, heat, overlay, sheet
+from common.explain.dream import Dreaming, dream, zoom
 from common.explain.filters import feature_maps, filters
 from common.explain.hooks import layers
-from common.explain.maximize import Ascent, Examples, maximize, top_examples
+from common.explain.maximize import (
+    DIGITS,
+    PHOTOGRAPHS,
+    Ascent,
+    Examples,
+    maximize,
+    top_examples,
+)
 from common.explain.occlusion import occlusion
 from common.explain.saliency import (
     completeness_gap,
@@ -25,13 +33,20 @@ from common.explain.scores import (
     rank_correlation,
     sanity,
 )
+from common.explain.style import Styling, style
 
 __all__ = [
+    "DIGITS",
+    "PHOTOGRAPHS",
     "Ascent",
     "Curve",
+    "Dreaming",
     "Examples",
+    "Scale",
+    "Styling",
     "completeness_gap",
     "deletion",
+    "dream",
     "feature_maps",
     "figure",
     "filters",
@@ -49,5 +64,7 @@ __all__ = [
     "sanity",
     "sheet",
     "smoothgrad",
+    "style",
     "top_examples",
+    "zoom",
 ]

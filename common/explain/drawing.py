@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,22 +109,33 @@ def overlay(values: ArrayLike, map: ArrayLike, *, strength: float = 0.6) -> Arra
     return drawn
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What the colours of a map mean: the words at its ends, and whether it goes below 0."""
+
+    low: str
+    high: str
+    signed: bool = False
+
+
 def figure(
-    panels: Sequence[tuple[str, Array]], title: str, *, note: str = "", height: int = 320
+    panels: Sequence[tuple[str, Array]],
+    title: str,
+    *,
+    note: str = "",
+    scale: Scale | None = None,
+    height: int = 320,
 ) -> Image.Image:
     """Pictures side by side, each under its name, with a title above and a note below.
 
-    panels: (name, [row, column, 3], 0 to 1). height: of each, in pixels.
+    panels: (name, [row, column, 3], 0 to 1). scale: of the maps among them, drawn at the right.
+    height: of each, in pixels.
     """
     if not panels:
         raise CommonError("a figure needs at least one picture")
-    drawn = []
-    for name, values in panels:
-        image = Image.fromarray((values * 255).round().clip(0, 255).astype(np.uint8))
-        wide = max(1, round(image.width * height / image.height))
-        small = image.height < height
-        how = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
-        drawn.append((name, image.resize((wide, height), how)))
+    drawn = [(name, _fitted(values, height)) for name, values in panels]
+    if scale is not None:
+        drawn.append(("", _bar(scale, height)))
     big, plain = ImageFont.load_default(18), ImageFont.load_default(13)
     gap, top = 12, 44
     width = sum(max(image.width, plain.getlength(name)) + gap for name, image in drawn) + gap
@@ -139,3 +151,25 @@ def figure(
     if note:
         pen.text((gap, top + height + 26), note, (90, 90, 90), plain)
     return page
+
+
+def _fitted(values: Array, height: int) -> Image.Image:
+    image = Image.fromarray((values * 255).round().clip(0, 255).astype(np.uint8))
+    wide = max(1, round(image.width * height / image.height))
+    small = image.height < height
+    how = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+    return image.resize((wide, height), how)
+
+
+def _bar(scale: Scale, height: int) -> Image.Image:
+    """The colours from low, at the bottom, to high."""
+    plain = ImageFont.load_default(13)
+    words = max(plain.getlength(scale.low), plain.getlength(scale.high))
+    bar = Image.new("RGB", (math.ceil(words) + 24, height), "white")
+    values = np.linspace(1, -1 if scale.signed else 0, height, dtype=np.float32)
+    column = colour(values[:, None], scale.signed).repeat(14, 1)
+    bar.paste(Image.fromarray((column * 255).round().astype(np.uint8)), (0, 0))
+    pen = ImageDraw.Draw(bar)
+    pen.text((20, 0), scale.high, "black", plain)
+    pen.text((20, height - 16), scale.low, "black", plain)
+    return bar

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from common.errors import CommonError
 from common.explain import hooks
 from common.explain.hooks import Array, Input, Progress
+from common.warp import Warp, warped
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,13 @@ class Ascent:
     steps, rate: of Adam; the rate is a share of the span. l1: less of everything, so that only
     what matters is drawn. l2: nothing extreme. tv: smooth. Each is in units of the score's
     gradient, whose root mean square is 1 everywhere, so that it suits any network.
-    jitter: positions by which the input is moved at random before each step, around the edges.
+    jitter: places by which the input is moved at random before each step, around the edges; bend:
+    how far it is then warped, pictures only: what holds for one place and size alone is not drawn.
     fourier: climb in frequencies rather than points, so that coarse shapes come first.
     colours: climb in colours as photographs mix them; three channels only.
+    pen: draw with strokes of this deviation, in places, light on dark; 0 draws points.
+    against: of a class climb the log-probability, so that it counts, too, what speaks against the
+    others; else its score alone.
     span: the lowest and the highest value of an input. noise: deviation of the start, as a share.
     """
 
@@ -45,18 +50,35 @@ class Ascent:
     l2: float = 0.0
     tv: float = 0.0
     jitter: int = 0
+    bend: Warp | None = None
     fourier: bool = False
     colours: bool = False
+    pen: float = 0.0
+    against: bool = False
     span: tuple[float, float] = (0.0, 1.0)
     noise: float = 0.01
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rate <= 0:
             raise CommonError(f"steps and rate must be above 0, got {self.steps} and {self.rate}")
-        if min(self.l1, self.l2, self.tv, self.jitter, self.noise) < 0:
-            raise CommonError("l1, l2, tv, jitter and noise must not be below 0")
+        if min(self.l1, self.l2, self.tv, self.jitter, self.noise, self.pen) < 0:
+            raise CommonError("l1, l2, tv, jitter, noise and pen must not be below 0")
         if not self.span[0] < self.span[1]:
             raise CommonError(f"span goes from low to high, got {self.span}")
+        if self.fourier and self.pen:
+            raise CommonError("an input is drawn by a pen or in frequencies, not both")
+
+
+# Chosen so that the digit CNN's classes are read as such by CNNs that were trained apart from it.
+DIGITS = Ascent(
+    steps=500, rate=0.02, l1=0.2, pen=0.9, against=True,
+    bend=Warp(rotate=15, scale=0.15, shift=0.07, shear=0.2, elastic=0.05),
+)  # fmt: skip
+# What lucid found to make textures of (Olah et al. 2017), chosen by eye on SqueezeNet.
+PHOTOGRAPHS = Ascent(
+    steps=300, rate=0.05, jitter=8, fourier=True, colours=True,
+    bend=Warp(rotate=8, scale=0.1),
+)  # fmt: skip
 
 
 def maximize(
@@ -145,23 +167,30 @@ def _climb(
     climber = torch.optim.Adam([parameter], lr=how.rate)
     chosen = units.to(start.device)[:, None]
     moved = torch.zeros(len(units), dtype=torch.bool, device=start.device)
+    axes = list(range(2, start.ndim))
     for step in range(how.steps):
         picture = draw()
-        shifts = [_draw(how.jitter, rng) for _ in start.shape[2:]]
-        axes = list(range(2, start.ndim))
-        shown = picture.detach().roll(shifts, axes).requires_grad_()
-        score = activations(model, shown, layer).gather(1, chosen)
-        uphill = hooks.gradient(score, shown).roll([-shift for shift in shifts], axes)
+        watched = picture.detach().requires_grad_()
+        shown = watched.roll([_draw(how.jitter, rng) for _ in axes], axes)
+        if how.bend is not None:
+            shown = warped(shown, how.bend, rng, outside="reflection" if how.fourier else "zeros")
+        found = activations(model, shown, layer)
+        if how.against and layer is None:
+            found = found.log_softmax(1)
+        uphill = hooks.gradient(found.gather(1, chosen), watched)
         size = uphill.flatten(1).pow(2).mean(1).sqrt().view(-1, *[1] * (start.ndim - 1))
         moved |= size.flatten() > 0
         uphill = uphill / size.clamp(min=1e-30) - _cost(picture.detach(), how)
         (parameter.grad,) = torch.autograd.grad(picture, parameter, -uphill)
         climber.step()
-        if not how.fourier:
-            with torch.no_grad():
+        with torch.no_grad():
+            # A unit that is silent at first has no gradient: it is looked for farther and farther.
+            noise = torch.randn(parameter.shape, generator=rng).to(parameter) * 0.05
+            parameter.add_(noise * (~moved).view(-1, *[1] * (parameter.ndim - 1)))
+            if not how.fourier:
                 parameter.clamp_(0, 1)
         tell(step + 1)
-    result = draw().detach()
+    result = _full_contrast(draw().detach(), how) if how.pen else draw().detach()
     result[~moved] = math.nan
     return result
 
@@ -195,13 +224,15 @@ def _canvas(
         scaled = ((start - low) / (high - low)).clamp(0, 1).expand(count, *start.shape[1:])
         noise = torch.randn(scaled.shape, generator=rng).to(start) * how.noise
         points = nn.Parameter((scaled + noise).clamp(0, 1))
+        if how.pen:
+            return points, lambda: low + (high - low) * _drawn_by_pen(points, how.pen)
         return points, lambda: low + (high - low) * points
 
     frequencies = [torch.fft.fftfreq(size) for size in axes[:-1]] + [torch.fft.rfftfreq(axes[-1])]
     radius = sum(part**2 for part in torch.meshgrid(*frequencies, indexing="ij"))
     assert isinstance(radius, Tensor)
     # The spectrum of photographs falls as 1 / frequency: equal steps then look equally large.
-    scale = (1 / radius.sqrt().clamp(min=1 / max(axes))).to(start) * math.sqrt(math.prod(axes))
+    scale = (1 / radius.sqrt().clamp(min=1 / max(axes))).to(start)
     shape = (count, start.shape[1], *scale.shape, 2)
     spectrum = nn.Parameter(torch.randn(shape, generator=rng).to(start) * how.noise)
     mix = torch.tensor(_COLOURS).to(start)
@@ -216,6 +247,24 @@ def _canvas(
         return drawn
 
     return spectrum, draw
+
+
+def _drawn_by_pen(points: Tensor, deviation: float) -> Tensor:
+    """Every point as a soft blot; ink upon ink gets no lighter than white. The same shape."""
+    for axis in range(2, points.ndim):
+        place = torch.arange(points.shape[axis], device=points.device, dtype=points.dtype)
+        blot = torch.exp(-((place[:, None] - place) ** 2) / (2 * deviation**2))
+        blot = blot / (deviation * math.sqrt(2 * math.pi))
+        points = (points.movedim(axis, -1) @ blot).movedim(-1, axis)
+    return 1 - torch.exp(-4 * points)
+
+
+def _full_contrast(pictures: Tensor, how: Ascent) -> Tensor:
+    """As light as writing is: the lightest eleventh of each picture is white."""
+    low, high = how.span
+    ink = (pictures - low) / (high - low)
+    most = ink.flatten(1).quantile(1 - 1 / 11, dim=1).clamp(min=1e-6)
+    return low + (high - low) * (ink / most.view(-1, *[1] * (ink.ndim - 1))).clamp(0, 1)
 
 
 @dataclass(frozen=True)
