@@ -138,7 +138,7 @@ def _cell(
         return _Cell("●" if disc else _LETTERS[stone], _STONES[stone])
     if point in marks:
         return _Cell(str(marks[point].number), marks[point].codes)
-    if _is_hoshi(point, size):
+    if is_hoshi(point, size):
         return _Cell("╋" if style.colour and style.unicode else "+", _LINES)
     if style.colour and style.unicode:
         down, across = (
@@ -149,10 +149,10 @@ def _cell(
     return _Cell(".", _LINES)
 
 
-def _is_hoshi(point: Point, size: tuple[int, int]) -> bool:
+def is_hoshi(point: Point, size: tuple[int, int]) -> bool:
     """Whether a point has a dot: near the corners, in the middle, and on large boards between.
 
-    >>> [_is_hoshi((at, at), (9, 9)) for at in range(9)].count(True)
+    >>> [is_hoshi((at, at), (9, 9)) for at in range(9)].count(True)
     3
     """
     near, middle = [], []

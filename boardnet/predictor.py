@@ -175,6 +175,18 @@ class Predictor:
         return np.where(legal, chances, np.float32(-1)).astype(np.float32)
 
 
+def playable(game: Game) -> int:
+    """How many moves of a game are legal, up to the first that is not."""
+    moves = encode(game)
+    legal = first_illegal(empty_board(game.rows, game.columns), moves, 0, len(moves))
+    return sum(action.kind == records.MOVE for action in game.actions[:legal])
+
+
+def planes_of(game: Game, turn: int) -> NDArray[np.uint8]:
+    """What the network sees after `turn` legal moves: uint8 [plane, row, column]."""
+    return _position(empty_board(game.rows, game.columns), game, encode(game), turn).planes
+
+
 def _position(board: list[int], game: Game, moves: list[int], turn: int) -> _Position:
     clear(board, game.rows, game.columns)
     recent = [0] * HISTORY

@@ -20,6 +20,7 @@ from common.labelled import Collection, Labelled
 from common.trainer import Result, TrainConfig, Trainer
 from common.warp import Warp
 
+FILTERS = ((48, 48), (96, 96), (192, 192))
 BENT = Warp(rotate=10, scale=0.15, stretch=0.1, shift=0.1, shear=0.1)
 
 
@@ -33,7 +34,7 @@ class Recipe:
     """
 
     batch: int = 128
-    filters: Sequence[Sequence[int]] = ((48, 48), (96, 96), (192, 192))
+    filters: Sequence[Sequence[int]]
     dropout: float = 0.3
     mirrored: bool = True
     bend: Warp = BENT
@@ -44,6 +45,7 @@ class Recipe:
     @classmethod
     def default(cls, steps: int = 4000, *, mirrored: bool = True, seed: int = 0) -> Recipe:
         return cls(
+            filters=FILTERS,
             mirrored=mirrored,
             train=TrainConfig(
                 steps=steps, peak_rate=4e-3, optimizer="muon", weight_decay=0.02,

@@ -1,0 +1,98 @@
+"""The commands `python -m common explain ...`, each on the digits' network that ships."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from common import explain, mnist
+from common.cli import main
+from common.explain.models import grey, open_model
+
+ROOT = Path(__file__).parents[3]
+FIVE = str(ROOT / "data" / "digits" / "five.png")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["filters"],
+        ["maps", FIVE, "--layer", "features.4"],
+        ["maximize", "--layer", "features.3", "--target", "0", "--target", "7", "--steps", "5"],
+        ["maximize", "--steps", "5", "--examples", str(ROOT / "data" / "digits")],
+        ["saliency", FIVE, "--method", "integrated"],
+        ["saliency", FIVE, "--method", "gradcam", "--target", "5"],
+        ["occlusion", FIVE, "--patch", "5"],
+        ["scores", FIVE],
+        ["sanity", FIVE, "--method", "gradient"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:1] + arguments[-2:]).replace(str(ROOT), ""),
+)
+def test_a_command_draws_a_picture_that_says_how_it_was_made(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    assert main(["explain", *arguments, "-o", str(out)]) == 0
+    with Image.open(out) as image:
+        assert min(image.size) > 200
+        assert len(np.unique(np.asarray(image.convert("L")))) > 10
+        about = json.loads(image.text["Description"])  # type: ignore[attr-defined]
+    assert about["model"] == "digits"
+
+
+def test_layers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "layers"]) == 0
+    assert "features.3               Conv2d             50 x 11 x 11" in capsys.readouterr().out
+
+
+def test_scores_always_show_a_random_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "scores", FIVE, "-o", str(tmp_path / "out.png")]) == 0
+    assert "random order" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["saliency", FIVE, "--target", "banana"], "no answer 'banana'"),
+        (["saliency", FIVE, "--target", "10"], "they go from 0 to 9"),
+        (["saliency", "missing.png"], "No such file"),
+        (["maps", FIVE, "--layer", "classifier.1"], "no maps"),
+        (["maps", FIVE, "--layer", "feature.4"], "did you mean 'features.4'"),
+        (["filters", "--layer", "features.1"], "has no filters"),
+        (["maximize", "--layer", "features.3", "--target", "50"], "no unit 50"),
+        (["filters", "--model", "missing.safetensors"], "cannot read"),
+    ],
+)
+def test_wrong_questions_get_a_sentence(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.png"
+    assert main(["explain", *arguments, "-o", str(out)]) == 1
+    assert told in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_help_does_not_import_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, common.cli as c\n"
+        "try: c.main(['explain', 'saliency', '--help'])\n"
+        "except SystemExit: sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_maximised_digits_are_read_as_such() -> None:
+    subject = open_model("digits")
+    found = explain.maximize(subject.network, grey(subject), how=explain.DIGITS)
+    with torch.no_grad():
+        chances = mnist.load()(torch.from_numpy(found)).softmax(1)
+    assert chances.argmax(1).tolist() == list(range(10))
+    assert float(chances.diagonal().min()) > 0.9
