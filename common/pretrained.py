@@ -236,7 +236,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise CommonError(f"cannot read {path}: {error.strerror or error}") from error
     except (
-        *(ValueError, TypeError, AttributeError, EOFError, KeyError, RuntimeError),
+        *(ValueError, TypeError, AttributeError, EOFError, LookupError, RuntimeError),
         *(zipfile.BadZipFile, pickle.UnpicklingError),
     ) as error:
         raise CommonError(f"{path} has no weights that can be read: {error}") from error

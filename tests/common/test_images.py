@@ -122,7 +122,7 @@ def test_what_cannot_be_learnt_from_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommonError, match="too few pictures"):
         labelled.read(tmp_path / "few")
     (tmp_path / "bad.npz").write_text("text")
-    with pytest.raises(CommonError, match="not an .npz"):
+    with pytest.raises(CommonError, match=r"not an \.npz"):
         labelled.read(tmp_path / "bad.npz")
 
 
