@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # from tensorflow/lucid, lucid/optvis/param/color.py), scaled to a largest column of length 1.
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
+_KEEP = 10  # steps from one look at what was reached to the next, in the last quarter
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ascent:
@@ -167,17 +169,31 @@ def _climb(
     climber = torch.optim.Adam([parameter], lr=how.rate)
     chosen = units.to(start.device)[:, None]
     moved = torch.zeros(len(units), dtype=torch.bool, device=start.device)
+    best = torch.full((len(units),), -math.inf, device=start.device)
+    result = torch.full((len(units), *start.shape[1:]), math.nan).to(start)
     axes = list(range(2, start.ndim))
+
+    def score(shown: Tensor) -> Tensor:
+        found = activations(model, shown, layer)
+        return (found.log_softmax(1) if how.against and layer is None else found).gather(1, chosen)
+
+    def keep() -> None:
+        # A step upwards under one bend can be one downwards as it stands: the last is not the best.
+        nonlocal best, result
+        with torch.no_grad():
+            picture = _full_contrast(draw(), how) if how.pen else draw()
+            reached = score(picture)[:, 0]
+        better = moved & (reached > best)
+        best = torch.where(better, reached, best)
+        result[better] = picture[better]
+
     for step in range(how.steps):
         picture = draw()
         watched = picture.detach().requires_grad_()
         shown = watched.roll([_draw(how.jitter, rng) for _ in axes], axes)
         if how.bend is not None:
             shown = warped(shown, how.bend, rng, outside="reflection" if how.fourier else "zeros")
-        found = activations(model, shown, layer)
-        if how.against and layer is None:
-            found = found.log_softmax(1)
-        uphill = hooks.gradient(found.gather(1, chosen), watched)
+        uphill = hooks.gradient(score(shown), watched)
         size = uphill.flatten(1).pow(2).mean(1).sqrt().view(-1, *[1] * (start.ndim - 1))
         moved |= size.flatten() > 0
         uphill = uphill / size.clamp(min=1e-30) - _cost(picture.detach(), how)
@@ -189,9 +205,9 @@ def _climb(
             parameter.add_(noise * (~moved).view(-1, *[1] * (parameter.ndim - 1)))
             if not how.fourier:
                 parameter.clamp_(0, 1)
+        if step + 1 == how.steps or (step > how.steps * 3 // 4 and step % _KEEP == 0):
+            keep()
         tell(step + 1)
-    result = _full_contrast(draw().detach(), how) if how.pen else draw().detach()
-    result[~moved] = math.nan
     return result
 
 

@@ -95,4 +95,4 @@ def test_maximised_digits_are_read_as_such() -> None:
     with torch.no_grad():
         chances = mnist.load()(torch.from_numpy(found)).softmax(1)
     assert chances.argmax(1).tolist() == list(range(10))
-    assert float(chances.diagonal().min()) > 0.9
+    assert float(chances.diagonal().min()) > 0.99
