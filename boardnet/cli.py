@@ -86,7 +86,7 @@ def explain(args: argparse.Namespace) -> None:
         return
     if args.output is not None:
         figures.check_writable(args.output)  # said before the work, not after it
-    elif args.filter or not args.json:
+    elif args.filter:
         raise BoardnetError("name the picture to write: -o OUT.png or -o OUT.svg")
     if args.filter:
         _explain_filter(args, network)

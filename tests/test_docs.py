@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def blocks(page: Path, language: str) -> str:
@@ -20,7 +20,7 @@ def blocks(page: Path, language: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder as a reader has it, with the repository's samples in it."""
-    for name in ("games", "clips"):
+    for name in ("games", "clips", "digits"):
         if (ROOT / "data" / name).exists():
             shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
     return tmp_path
@@ -30,9 +30,16 @@ def folder(tmp_path: Path) -> Path:
 def test_the_commands_of_a_page_work(page: Path, folder: Path) -> None:
     names = ("boardnet", "speechnet")
     here = "\n".join(f'{name}() {{ "{sys.executable}" -m {name} "$@"; }}' for name in names)
+    here += f'\npython() {{ "{sys.executable}" "$@"; }}'
     script = f"set -eo pipefail\nexport PYTHONPATH={ROOT}\n{here}\n{blocks(page, 'sh')}"
     done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.stem)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for place in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        assert place.startswith("https://") or (page.parent / place).exists(), place
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
