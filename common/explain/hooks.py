@@ -149,12 +149,7 @@ def indices(flat: Tensor, target: int | Sequence[int] | Tensor | None) -> Tensor
     """Which value of each row is asked about: int64 [batch]."""
     if target is None:
         return flat.argmax(1)
-    chosen = torch.as_tensor(target, device=flat.device)
-    if chosen.dtype.is_floating_point or chosen.dtype == torch.bool or chosen.ndim > 1:
-        raise CommonError("a target is an index, or one index an input")
-    if chosen.ndim == 1 and len(chosen) != len(flat):
-        raise CommonError(f"there are {len(chosen)} targets for {len(flat)} inputs")
-    chosen = chosen.long().expand(len(flat))
+    chosen = _one_each(target, len(flat)).to(flat.device)
     wrong = chosen[(chosen < 0) | (chosen >= flat.shape[1])]
     if len(wrong):
         last = flat.shape[1] - 1
@@ -162,12 +157,24 @@ def indices(flat: Tensor, target: int | Sequence[int] | Tensor | None) -> Tensor
     return chosen
 
 
+def _one_each(target: int | Sequence[int] | Tensor, inputs: int) -> Tensor:
+    """An index for each of so many inputs: int64 [input]."""
+    chosen = torch.as_tensor(target)
+    if chosen.dtype.is_floating_point or chosen.dtype == torch.bool or chosen.ndim > 1:
+        raise CommonError("a target is an index, or one index an input")
+    if chosen.ndim == 1 and len(chosen) != inputs:
+        raise CommonError(f"there are {len(chosen)} targets for {inputs} inputs")
+    return chosen.long().expand(inputs)
+
+
 def settled(model: nn.Module, inputs: Tensor, target: Target) -> Target:
     """The same target whatever is done to the inputs: None becomes what is highest now."""
-    if target is not None and not isinstance(target, Tensor | Sequence):
-        return target
-    with torch.no_grad():
-        return indices(flattened(run(model, inputs)), target)
+    if target is None:
+        with torch.no_grad():
+            return indices(flattened(run(model, inputs)), None)
+    if isinstance(target, Tensor | Sequence):
+        return _one_each(target, len(inputs))
+    return target
 
 
 def part_of(target: Target, rows: Tensor) -> Target:
