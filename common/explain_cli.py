@@ -116,6 +116,8 @@ def maps_command(args: argparse.Namespace) -> None:
 def maximize_command(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
+    import numpy as np
+
     from common import explain
     from common.explain.models import grey
 
@@ -139,7 +141,9 @@ def maximize_command(args: argparse.Namespace) -> None:
     told = ", ".join(subject.label(n) if args.layer is None else str(n) for n in names)
     title = f"What {where} of {subject.name} wait for"
     height = 960 if args.examples else 480
-    note = f"{told if len(told) < 90 else f'{len(found)} units'}; pink: a unit that nothing moves"
+    note = told if len(told) < 90 else f"{len(found)} units"
+    if np.isnan(found).any():
+        note += "; pink: a unit that nothing moves"
     _save(explain.figure(panels, title, note=note, height=height), args)
 
 
@@ -344,7 +348,7 @@ def _shown(shown: Floats) -> Floats:
 
 
 def _columns(count: int) -> int:
-    return next((n for n in (10, 8, 5) if count % n == 0), 8) if count > 8 else count
+    return next((n for n in (10, 8, 5) if count % n == 0 and n < count), 8) if count > 8 else count
 
 
 def _save(drawn: Any, args: argparse.Namespace) -> None:
