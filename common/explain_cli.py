@@ -124,7 +124,7 @@ def maximize_command(args: argparse.Namespace) -> None:
     subject = _subject(args)
     units = None if args.target is None else [_unit(subject, t, args.layer) for t in args.target]
     how = explain.PHOTOGRAPHS if subject.photographs else explain.DIGITS
-    if args.steps:
+    if args.steps is not None:
         how = replace(how, steps=args.steps)
     with _Progress() as progress:
         found = explain.maximize(

@@ -149,7 +149,7 @@ def _sizes(model: nn.Module, whole: Tensor, layer: str, how: Dreaming) -> list[t
         size = (round(rows / by), round(columns / by))
         try:
             fits = min(size) >= 1 and _maps(model, _resized(whole[:1], size), layer).numel() > 0
-        except (RuntimeError, CommonError):  # torch's word for what is too small
+        except CommonError:  # too small for the network
             fits = False
         if not fits:
             log.warning("octave %d, %d x %d, is too small for the network", octave + 1, *size)

@@ -119,8 +119,19 @@ def recorded(outputs: dict[str, Tensor], name: str) -> Tensor:
 
 
 def run(model: nn.Module, inputs: Tensor) -> Any:
-    """The model's answer. A copy goes in: a first layer that works in place may spoil it."""
-    return model(inputs.clone())
+    """The model's answer. A copy goes in: a first layer that works in place may spoil it.
+
+    Raises CommonError if the model does not take such an input: too small, or other channels.
+    """
+    try:
+        return model(inputs.clone())
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        why = str(error).partition("\n")[0]
+        raise CommonError(
+            f"the model cannot take an input of shape {list(inputs.shape)}: {why}"
+        ) from error
 
 
 def scores(output: Any, target: Target) -> Tensor:

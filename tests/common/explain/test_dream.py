@@ -246,3 +246,15 @@ def test_wrong_questions_get_a_sentence(
     Image.new("RGB", (32, 32)).save("photo.png")
     assert main(["explain", "dream", "photo.png", *arguments]) == 1
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300)])
+def test_a_picture_too_small_for_the_network_is_one_sentence(size: tuple[int, int]) -> None:
+    network = pretrained.SqueezeNet().eval()
+    small = np.zeros((1, 3, *size), np.float32)
+    with pytest.raises(CommonError, match=r"cannot take an input of shape \[1, 3, 1, \d+\]: .+"):
+        explain.dream(network, small, layer="features.12")
+    with pytest.raises(CommonError, match=r"cannot take an input of shape \[1, 3, 1, \d+\]: .+"):
+        explain.style(
+            network, small, [small], style_layers=["features.3"], content_layer="features.4"
+        )
