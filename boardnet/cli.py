@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -138,6 +139,38 @@ def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
             print(f"boardnet: filter {pattern.filter} of {layer} is dead", file=sys.stderr)
     drawn = figures.waiting(found[0]) if number else figures.all_waiting(found)
     figures.write(drawn, args.output, about=f"boardnet explain --filter {args.filter}")
+
+
+def gtp(args: argparse.Namespace) -> None:
+    """An engine for programs with a board."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import numpy as np
+
+    from boardnet.engine import Engine
+    from boardnet.gtp import Session, serve
+    from boardnet.predictor import Predictor
+
+    try:
+        number = version("convsuite")
+    except PackageNotFoundError:  # run from a folder, not installed
+        number = "0"
+    engine = Engine(
+        Predictor.load(args.weights),
+        temperature=args.temperature,
+        symmetries=args.symmetries,
+        rng=np.random.default_rng(args.seed),
+    )
+
+    def say(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace", newline="\n")
+    # Unbuffered: a thread that waits in a buffer holds its lock, and Python could not end.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as lines:
+        serve(Session(engine, number), lines, say)
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -276,6 +309,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("-o", "--output", type=Path, metavar="OUT.svg|png")
     one.add_argument("--weights", type=Path, metavar="MODEL.safetensors")
     one.set_defaults(run=explain)
+
+    one = commands.add_parser("gtp", help="an engine for Sabaki, Lizzie and other programs")
+    one.add_argument("--temperature", type=float, default=0.0, help="0: always the likeliest move")
+    one.add_argument("--seed", type=_natural, default=0, help="of what the temperature draws")
+    _answering(one)
+    one.set_defaults(run=gtp)
 
     one = commands.add_parser("evaluate", help="how often the network expects what was played")
     one.add_argument("games", type=Path, metavar="GAMES", help="a file, or a folder of them")
