@@ -6,7 +6,8 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from common.errors import CommonError
 
 if TYPE_CHECKING:
     from boardnet.network import PolicyNetwork
-    from boardnet.predictor import Prediction
+    from boardnet.predictor import Prediction, Predictor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,6 +142,99 @@ def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
     figures.write(drawn, args.output, about=f"boardnet explain --filter {args.filter}")
 
 
+def review(args: argparse.Namespace) -> int:
+    """How expected the moves of games were."""
+    from boardnet import records, reporting
+    from boardnet.evaluate import files
+    from boardnet.predictor import Predictor
+    from boardnet.review import review as reviewed
+
+    paths = [path for one in args.games for path in files(one)]
+    if args.output is not None:
+        if len(paths) > 1:
+            raise BoardnetError("-o writes one review: name one game")
+        _check_review(args.output, paths[0])
+    predictor = Predictor.load(args.weights)
+    if args.output is not None or len(paths) == 1:
+        return _review_one(args, predictor, paths[0])
+
+    failed, scores = 0, []
+    with _counting("reviewing", len(paths)) as done:
+        for path in paths:
+            refused: list[BoardnetError] = []
+            try:
+                for game in records.iterate(path, refused=refused.append):
+                    found = reviewed(predictor, game, symmetries=args.symmetries)
+                    if args.json:
+                        print(json.dumps(reporting.review_json(str(path), found)), flush=True)
+                    else:
+                        print(reporting.game_line(path.name, found), flush=True)
+                    for player in reporting.PLAYERS:
+                        if (score := found.score(player)) is not None:
+                            scores.append((reporting.player_name(found, player), score))
+            except CommonError as error:
+                failed = 1
+                print(f"boardnet: {error}", file=sys.stderr)
+            for why in refused:
+                failed = 1
+                print(f"boardnet: {why}", file=sys.stderr)
+            done()
+    if scores and not args.json:
+        print("", *reporting.summary_lines(scores), sep="\n")
+    return failed
+
+
+def _review_one(args: argparse.Namespace, predictor: Predictor, path: Path) -> int:
+    from boardnet import records, reporting
+    from boardnet.drawing import style_of
+    from boardnet.review import review as reviewed
+
+    game = records.read(path, args.game)
+    found = reviewed(predictor, game, symmetries=args.symmetries)
+    for note in (*game.notes, *found.notes):
+        print(f"boardnet: {path}: {note}", file=sys.stderr)
+    if args.output is None:
+        if args.json:
+            print(json.dumps(reporting.review_json(str(path), found)))
+        else:
+            print(reporting.review_text(str(path), found, style_of(sys.stdout)))
+        return 0
+    if args.output.suffix == ".html":
+        from boardnet.page import page
+
+        written = page(path.name, found).encode()
+    else:
+        from boardnet.annotate import annotated
+
+        written = annotated(records.contents(path), found, args.game)
+    beside = args.output.with_name(f".{args.output.name}.part")
+    beside.write_bytes(written)
+    beside.replace(args.output)
+    print(f"boardnet: {args.output}", file=sys.stderr)
+    return 0
+
+
+def _check_review(output: Path, source: Path) -> None:
+    """Said before the work, not after it."""
+    if output.suffix not in (".sgf", ".html"):
+        raise BoardnetError(f"{output}: a review is written to a file that ends in .sgf or .html")
+    if not output.parent.is_dir():
+        raise BoardnetError(f"there is no folder {output.parent}")
+    if output.exists() and output.samefile(source):
+        raise BoardnetError(f"{output} is the record itself: name another file")
+
+
+@contextmanager
+def _counting(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, where that is a terminal; call what it gives after each."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
 def gtp(args: argparse.Namespace) -> None:
     """An engine for programs with a board."""
     from importlib.metadata import PackageNotFoundError, version
@@ -241,7 +335,7 @@ def export(args: argparse.Namespace) -> None:
     """A training run's network to model files."""
     from boardnet.export import export as exported
 
-    for path in exported(args.run_folder, args.output, test=args.test):
+    for path in exported(args.run_folder, args.output, test=args.test, usual=args.usual):
         print(path)
 
 
@@ -310,6 +404,15 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--weights", type=Path, metavar="MODEL.safetensors")
     one.set_defaults(run=explain)
 
+    one = commands.add_parser("review", help="how expected the moves of a game were")
+    one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
+    one.add_argument("--game", type=_positive, default=1, help="which game of a collection")
+    one.add_argument("--json", action="store_true", help="one JSON object a game")
+    one.add_argument("-o", "--output", type=Path, metavar="OUT.sgf|html",
+                     help="the record with comments and labels, or a page to look at")  # fmt: skip
+    _answering(one)
+    one.set_defaults(run=review)
+
     one = commands.add_parser("gtp", help="an engine for Sabaki, Lizzie and other programs")
     one.add_argument("--temperature", type=float, default=0.0, help="0: always the likeliest move")
     one.add_argument("--seed", type=_natural, default=0, help="of what the temperature draws")
@@ -344,6 +447,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("run_folder", type=Path, metavar="RUN")
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     one.add_argument("--test", type=Path, metavar="GAMES", help="measure the accuracy on these")
+    one.add_argument("--usual", type=Path, metavar="GAMES",
+                     help="strong players' games, for review to compare with")  # fmt: skip
     one.set_defaults(run=export)
     return parser
 

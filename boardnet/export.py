@@ -10,11 +10,14 @@ from typing import Any
 
 import torch
 
+from boardnet import records
 from boardnet.errors import BoardnetError
 from boardnet.evaluate import evaluate, files
+from boardnet.game import Game
 from boardnet.network import Heads, NetworkConfig, PolicyNetwork
 from boardnet.planes import NAMES
 from boardnet.predictor import Predictor
+from boardnet.review import reference
 from common import checkpoint
 from common.axes import BOARD, check
 from common.export import export_onnx, export_weights
@@ -22,14 +25,20 @@ from common.export import export_onnx, export_weights
 SHAPES = ((1, 19, 19), (5, 9, 9), (2, 13, 19))
 """Batch, rows and columns that the exported network is compared with torch on."""
 
+GAMES = 100
+"""Of each file, for what is usual."""
+
 POSITIONS, SEED = 2000, 0
 """Of the measured accuracy: what `boardnet evaluate` takes by default."""
 
 
-def export(run: Path, folder: Path, *, test: Path | None = None) -> list[Path]:
+def export(
+    run: Path, folder: Path, *, test: Path | None = None, usual: Path | None = None
+) -> list[Path]:
     """Write policy.onnx and policy.safetensors of a run's averaged weights into `folder`.
 
     test: games that were not trained on; the accuracy on them is measured and kept in the files.
+    usual: games of strong players; how surprising these are is kept, for `review` to compare with.
     Raises CommonError if `run` has no checkpoint.
     """
     found = checkpoint.latest(run)
@@ -56,7 +65,18 @@ def export(run: Path, folder: Path, *, test: Path | None = None) -> list[Path]:
         scores = evaluate(predictor, files(test), positions=POSITIONS, seed=SEED)
         facts["accuracy"] = [{**vars(score), "file": Path(score.file).name} for score in scores]
         _write(network, folder, facts)
+    if usual is not None:
+        games = (game for path in files(usual) for game in _sample(path))
+        facts["surprise"] = reference(Predictor.load(paths[0]), games)
+        _write(network, folder, facts)
     return paths
+
+
+def _sample(path: Path) -> list[Game]:
+    """GAMES of a file's games, evenly through it."""
+    games = list(records.iterate(path, refused=lambda error: None))
+    step = max(1, len(games) // GAMES)
+    return games[::step][:GAMES]
 
 
 def _write(network: PolicyNetwork, folder: Path, facts: dict[str, Any]) -> list[Path]:

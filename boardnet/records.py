@@ -20,6 +20,7 @@ __all__ = [
     "SETUP",
     "Action",
     "Game",
+    "contents",
     "iterate",
     "parse",
     "parse_tree",
@@ -70,6 +71,19 @@ def parse(data: bytes, name: str = "the record") -> list[Game]:
     (9, 5.5, 'Ann', Action(kind='move', colour=1, point=(4, 4)))
     """
     return [parse_tree(tree, name) for tree in _trees(BytesIO(data), name)]
+
+
+def contents(path: str | PathLike[str]) -> bytes:
+    """The bytes of a file, unpacked. Raises BoardnetError if it cannot be read."""
+    try:
+        stream, unpacking_error = _open(Path(path))
+        with stream:
+            return stream.read()
+    except (EOFError, unpacking_error) as error:
+        raise BoardnetError(f"cannot unpack {path}: {str(error).lower()}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BoardnetError(f"cannot read {path}: {reason}") from error
 
 
 def trees(path: str | PathLike[str]) -> Iterator[sgf.Tree]:

@@ -10,7 +10,7 @@ prose around and between trees, a first node without its semicolon, a tree that 
 
 import codecs
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, NamedTuple
 
 from boardnet.charset import KEEP, charset
@@ -96,6 +96,23 @@ def read_node(text: str, position: int) -> Node | None:
             properties.append((name, _EACH_VALUE.findall(values)))
         end = found.end()
     return Node(properties, start, end, junk)
+
+
+def ends(text: str, node: Node) -> Iterator[tuple[str, int]]:
+    """Where in the text each property of a node ends, after its last bracket.
+
+    >>> list(ends("(;B[aa] C[x] ;", read_node("(;B[aa] C[x] ;", 0)))
+    [('B', 7), ('C', 12)]
+    """
+    at = node.start
+    while at < node.end:
+        found = _PROPERTY.match(text, at)
+        if found is None:
+            found = _JUNK.match(text, at)
+            assert found is not None  # it matches any character
+        else:
+            yield _SMALL.sub("", found[1]), at + len(found[0].rstrip())
+        at = found.end()
 
 
 def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:

@@ -1,0 +1,157 @@
+"""Annotating: what a review says, put into the record's own text.
+
+Nothing that was in the file is changed: bytes are only inserted, and only ASCII, so that every
+property, variation, comment and encoding stays as it was, other games of the file included.
+Under each move a comment says how expected it was; labels A, B, C... show the likeliest next moves.
+No value is written, since there is none.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from io import BytesIO
+
+from boardnet import sgf
+from boardnet.charset import KEEP, charset
+from boardnet.errors import BoardnetError
+from boardnet.predictor import Candidate
+from boardnet.review import Played, Review
+from boardnet.rules import BLACK
+from boardnet.vertices import vertex
+from boardnet.writing import escaped, sgf_point
+
+LABELS = "ABCDE"
+_LEAST = 0.01  # what is less likely gets no label
+_MARKS = ("LB", "TR", "SQ", "CR", "MA", "SL")  # a point bears one of these at most
+
+
+def annotated(data: bytes, review: Review, number: int = 1) -> bytes:
+    """The file `data` with a review of its game `number`, counted from 1.
+
+    Raises BoardnetError if the file's encoding is so broken that its bytes cannot be kept.
+    """
+    codec = charset(data[: sgf.CHUNK])
+    text = codecs.getincrementaldecoder(codec)(KEEP).decode(data, True)
+    mark = data[: len(data) - len(_encoded(text, codec))]
+    if mark not in (b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise BoardnetError("the bytes of this record do not fit its encoding: save it as UTF-8")
+    if mark + _encoded(text, codec) != data:
+        codec = {"utf-16-le": "utf-16-be"}.get(_plain(codec), codec)
+        if mark + _encoded(text, codec) != data:
+            raise BoardnetError(
+                "the bytes of this record do not fit its encoding: save it as UTF-8"
+            )
+    begin, tree = _tree(data, text, number)
+    parts, done = [], 0
+    for offset, inserted in _insertions(tree, review):
+        parts += [text[done : begin + offset], inserted]
+        done = begin + offset
+    return mark + _encoded("".join([*parts, text[done:]]), codec)
+
+
+def _plain(codec: str) -> str:
+    """The codec that writes no mark of order."""
+    return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(codec, codec)
+
+
+def _encoded(text: str, codec: str) -> bytes:
+    try:
+        return text.encode(_plain(codec), "surrogateescape")
+    except UnicodeEncodeError:
+        raise BoardnetError(
+            "the bytes of this record do not fit its encoding: save it as UTF-8"
+        ) from None
+
+
+def _tree(data: bytes, text: str, number: int) -> tuple[int, sgf.Tree]:
+    """Where a game begins in the text of its file, and its tree."""
+    at = 0
+    for tree in sgf.trees(BytesIO(data)):
+        at = text.find(tree.text, at)
+        if at < 0:
+            raise BoardnetError("this record has NUL bytes in it: save it as UTF-8")
+        if tree.number == number:
+            return at, tree
+        at += len(tree.text)
+    raise BoardnetError(f"there is no game {number} in this file")
+
+
+def _insertions(tree: sgf.Tree, review: Review) -> Iterator[tuple[int, str]]:
+    """What comes where in the tree's text, in order."""
+    played = {one.number: one for one in review.played}
+    rows = review.game.rows
+    position, moves = 0, 0
+    while (node := sgf.read_node(tree.text, position)) is not None:
+        position = node.end
+        own = {name for name, _ in node.properties if name in ("B", "W")}
+        said = [_comment(played[moves + k + 1], rows) for k in range(len(own))
+                if moves + k + 1 in played]  # fmt: skip
+        moves += len(own)
+        following = played.get(moves + 1)
+        labels = _labels(following, node) if following else ""
+        if moves == 0 and node.start == _first(tree) and not own:
+            said.append(_summary(review))
+        yield from _into(tree.text, node, "\n".join(said), labels)
+
+
+def _first(tree: sgf.Tree) -> int:
+    root = sgf.read_node(tree.text, 0)
+    return root.start if root else -1
+
+
+def _into(text: str, node: sgf.Node, comment: str, labels: str) -> Iterator[tuple[int, str]]:
+    """Insertions in one node: at the end of what is there already, else as new properties."""
+    spans = {name: end for name, end in sgf.ends(text, node)}
+    last = max(spans.values(), default=node.start)
+    wanted = [("C", comment), ("LB", labels)]
+    found: list[tuple[int, str]] = []
+    for name, value in wanted:
+        if not value:
+            continue
+        if name == "C":
+            value = escaped(value)
+            if name in spans:  # before the comment's closing bracket
+                found.append((spans[name] - 1, f"\n\n{value}"))
+            else:
+                found.append((last, f"C[{value}]"))
+        else:
+            found.append((spans[name], value) if name in spans else (last, f"LB{value}"))
+    yield from sorted(found, key=lambda one: one[0])
+
+
+def _labels(following: Played, node: sgf.Node) -> str:
+    """The likeliest next moves, in brackets, but on points that bear a mark already."""
+    marked = {value[:2] for name, values in node.properties if name in _MARKS for value in values}
+    points = [(label, sgf_point(one.point)) for label, one in _named(following)]
+    return "".join(f"[{point}:{label}]" for label, point in points if point not in marked)
+
+
+def _named(played: Played) -> list[tuple[str, Candidate]]:
+    likely = [one for one in played.expected if one.point is not None and one.prior >= _LEAST]
+    return list(zip(LABELS, likely, strict=False))
+
+
+def _comment(played: Played, rows: int) -> str:
+    name = vertex(played.point, rows)
+    expected = ", ".join(
+        f"{label} {vertex(one.point, rows)} {one.prior:.0%}" for label, one in _named(played)
+    )
+    where = "the likeliest" if played.rank == 0 else f"number {played.rank + 1} of the likely"
+    player = "Black" if played.player == BLACK else "White"
+    return (
+        f"{player} {name}: {played.prior:.1%}, {where}; surprise {played.surprise:.1f} nats."
+        f"\nExpected: {expected or 'nothing in particular'}."
+    )
+
+
+def _summary(review: Review) -> str:
+    lines = ["boardnet: how expected the moves were to strong players (mean surprise in nats)."]
+    for score in review.scores:
+        if score.phase == "game":
+            player = "Black" if score.player == BLACK else "White"
+            lines.append(
+                f"{player}: {score.nats:.2f}; {score.top1:.0%} the likeliest move,"
+                f" {score.top5:.0%} among the five likeliest."
+            )
+    return "\n".join(lines)
