@@ -169,3 +169,17 @@ def test_the_shipped_network_keeps_to_the_board_s_declaration() -> None:
     network.load_state_dict(load_file(weights))
     windows = check(Heads(network.eval()), BOARD, torch.zeros(2, len(NAMES), 19, 19))
     assert {window.stride for window in windows} == {1}
+
+
+OBVIOUS = [
+    *records.iterate(GAMES.parent / "positions" / "obvious.sgf"),
+    records.read(GAMES / "ear-reddening-1846.sgf"),  # its end: the last dame
+]
+
+
+@pytest.mark.parametrize("game", OBVIOUS, ids=lambda game: game.name or "The last dame")
+def test_what_every_strong_player_would_play_is_first_or_second(
+    predictor: Predictor, game: records.Game
+) -> None:
+    before = predictor.predict(game, turn=len(game.moves) - 1, top=2)
+    assert game.moves[-1].point in [one.point for one in before.candidates]

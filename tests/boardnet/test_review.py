@@ -1,0 +1,356 @@
+"""Review: numbers against a plain count, and that the record loses nothing by being annotated."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sgfmill import sgf as sgfmill
+
+from boardnet import cli, records
+from boardnet.annotate import annotated
+from boardnet.drawing import Style
+from boardnet.errors import BoardnetError
+from boardnet.page import page, page_data
+from boardnet.predictor import Predictor
+from boardnet.reporting import review_json, review_text, summary_lines
+from boardnet.review import ALL, FEWEST, Review, phase, reference, review
+from boardnet.rules import BLACK, WHITE
+from boardnet.vertices import vertex
+
+GAMES = Path(__file__).parents[2] / "data" / "games"
+EAR = GAMES / "ear-reddening-1846.sgf"
+PLAIN = Style(colour=False, unicode=True)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load()
+
+
+@pytest.fixture(scope="module")
+def ear(predictor: Predictor) -> Review:
+    return review(predictor, records.read(EAR))
+
+
+def test_every_move_is_judged_by_the_prediction_before_it(
+    predictor: Predictor, ear: Review
+) -> None:
+    game = records.read(EAR)
+    assert [one.point for one in ear.played] == [action.point for action in game.moves]
+    for number in (1, 60, 127, 325):
+        one = ear.played[number - 1]
+        before = predictor.predict(game, turn=number - 1)
+        prior = before.policy[one.point[0] * 19 + one.point[1]] if one.point else before.policy[-1]
+        assert one.prior == pytest.approx(float(prior), abs=1e-5)
+        assert one.surprise == pytest.approx(-math.log(prior), abs=1e-3)
+        assert one.rank == int((before.policy > prior).sum())
+        assert one.player == game.moves[number - 1].colour
+
+
+def test_scores_are_means_over_a_player_s_moves(ear: Review) -> None:
+    for player in (BLACK, WHITE):
+        whole = ear.score(player)
+        assert whole is not None
+        own = [one for one in ear.played if one.player == player and one.point is not None]
+        assert whole.moves == len(own)
+        assert whole.nats == pytest.approx(np.mean([one.surprise for one in own]))
+        assert whole.top5 == pytest.approx(np.mean([one.rank < 5 for one in own]))
+        parts = [ear.score(player, name) for name in ("opening", "middle", "end")]
+        counted = [part for part in parts if part is not None]
+        assert sum(part.moves for part in counted) == whole.moves
+        assert sum(part.nats * part.moves for part in counted) / whole.moves == pytest.approx(
+            whole.nats
+        )
+
+
+def test_the_ear_reddening_move_is_the_most_surprising(ear: Review) -> None:
+    assert ear.surprising()[0].number == 127
+    numbers = [one.surprise for one in ear.surprising(50)]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_phases_scale_with_the_board() -> None:
+    assert [phase(number, 361) for number in (1, 50, 51, 150, 151)] == [
+        "opening", "opening", "middle", "middle", "end",
+    ]  # fmt: skip
+    assert phase(11, 81) == "opening"
+    assert phase(12, 81) == "middle"
+
+
+def test_a_percentile_is_the_share_of_games_that_were_more_surprising(
+    predictor: Predictor, ear: Review
+) -> None:
+    games = [records.read(path) for path in sorted(GAMES.glob("alphago*.sgf"))]
+    usual = reference(predictor, games)
+    assert usual["games"] == 4
+    found = [
+        score.nats
+        for game in games
+        for score in review(predictor, game, top=1).scores
+        if score.phase == ALL and score.moves >= FEWEST
+    ]
+    assert usual["nats"][ALL][0] == pytest.approx(min(found), abs=1e-4)
+    assert usual["nats"][ALL][20] == pytest.approx(max(found), abs=1e-4)
+    for score in ear.scores:
+        if score.phase == ALL:
+            assert score.percentile is not None
+            assert 0 <= score.percentile <= 1
+    shipped = predictor.facts["surprise"]
+    assert isinstance(shipped, dict)
+    for values in shipped["nats"].values():
+        assert values == sorted(values)
+
+
+def test_a_short_game_and_a_small_board_are_not_compared(predictor: Predictor) -> None:
+    [short] = records.parse(b"(;SZ[19];B[pd];W[dp];B[pp])")
+    assert all(score.percentile is None for score in review(predictor, short).scores)
+    moves = ";".join(f"{'BW'[k % 2]}[{'abcdefghi'[k // 9]}{'abcdefghi'[k % 9]}]" for k in range(40))
+    [small] = records.parse(f"(;SZ[9];{moves})".encode())
+    assert all(score.percentile is None for score in review(predictor, small).scores)
+
+
+def test_an_empty_game_and_an_illegal_one_can_be_reviewed(predictor: Predictor) -> None:
+    [empty] = records.parse(b"(;SZ[19]PB[A])")
+    found = review(predictor, empty)
+    assert (found.played, found.scores) == ((), ())
+    assert "0 moves" in review_text("x.sgf", found, PLAIN)
+    assert json.loads(json.dumps(review_json("x.sgf", found)))["moves"] == []
+    [illegal] = records.parse(b"(;SZ[19];B[pd];W[pd];B[pp])")
+    found = review(predictor, illegal)
+    assert len(found.played) == 1
+    assert "illegal" in found.notes[0]
+    page("x.sgf", found)
+
+
+def test_no_value_is_made_up(ear: Review) -> None:
+    for text in (json.dumps(review_json("x", ear)), page("x", ear), annotated_text(ear, EAR)):
+        assert "winrate" not in text
+        assert "SBKV" not in text
+
+
+def annotated_text(found: Review, path: Path) -> str:
+    return annotated(path.read_bytes(), found).decode()
+
+
+def nodes(data: bytes) -> list[dict[str, list[bytes]]]:
+    """Every node of a game, its variations too, as sgfmill reads it."""
+    root = sgfmill.Sgf_game.from_bytes(data).get_root()
+    found, waiting = [], [root]
+    while waiting:
+        node = waiting.pop()
+        found.append({name: node.get_raw_list(name) for name in node.properties()})
+        waiting.extend(node)
+    return found
+
+
+COMPOSED = Path(__file__).parents[3] / "shared" / "data" / "go" / "samples"
+RECORDS = sorted(GAMES.glob("*.sgf")) + sorted(COMPOSED.glob("*.sgf"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_an_annotated_record_loses_nothing(predictor: Predictor, path: Path) -> None:
+    data = path.read_bytes()
+    found = review(predictor, records.read(path))
+    written = annotated(data, found)
+    before, after = nodes(data), nodes(written)
+    assert len(before) == len(after)
+    for old, new in zip(before, after, strict=True):
+        for name, values in old.items():
+            if name == "C":
+                assert new[name][0].startswith(values[0])
+            elif name == "LB":
+                assert new[name][: len(values)] == values
+            else:
+                assert new[name] == values
+        assert set(new) - set(old) <= {"C", "LB"}
+        marked = [
+            value[:2] for name in ("LB", "TR", "SQ", "CR", "MA") for value in new.get(name, [])
+        ]
+        if not any(
+            b":" in value for name in ("TR", "SQ", "CR", "MA") for value in new.get(name, [])
+        ):
+            assert len(set(marked)) == len(marked)
+    assert records.read(path) == records.parse(written)[0]
+    added = sum(b"surprise" in value for node in after for value in node.get("C", []))
+    assert added >= len(found.played) - 1 or len(found.played) < 2
+    removed = bytearray(written)  # bytes are inserted only: the old ones are there, in order
+    at = 0
+    for byte in data:
+        at = removed.index(byte, at) + 1
+
+
+@pytest.mark.parametrize(
+    ("codec", "declared", "name"),
+    [
+        ("utf-8", "UTF-8", "古力"), ("utf-8-sig", "UTF-8", "古力"), ("gb18030", "GB2312", "古力"),
+        ("cp932", "Shift_JIS", "本因坊表"), ("big5", "Big5", "許功蓋"),
+        ("euc_kr", "EUC-KR", "이세돌"),
+        ("iso2022_jp", "ISO-2022-JP", "本因坊"), ("latin-1", "ISO-8859-1", "Müller"),
+        ("utf-16", "UTF-16", "古力"), ("utf-16-le", "UTF-16", "古力"),
+        ("utf-16-be", "UTF-16", "古力"),
+    ],
+)  # fmt: skip
+def test_every_encoding_is_kept(predictor: Predictor, codec: str, declared: str, name: str) -> None:
+    text = f"(;GM[1]SZ[19]CA[{declared}]PB[{name}]C[{name}];B[pd]C[{name}];W[dp])"
+    data = text.encode(codec)
+    [game] = records.parse(data)
+    assert game.black == name
+    written = annotated(data, review(predictor, game))
+    [again] = records.parse(written)
+    assert again == game
+    assert f"PB[{name}]C[{name}\n\nboardnet:" in written.decode(codec)
+
+
+def test_other_games_of_the_file_stay_as_they_are(predictor: Predictor) -> None:
+    data = b"Prose (;SZ[9];B[ee];W[cc])\n(;SZ[9];B[ee](;W[gg])(;W[cg]))\n(;SZ[9];B[aa])rest"
+    games = records.parse(data)
+    written = annotated(data, review(predictor, games[1]), 2)
+    assert written.startswith(data[:27])
+    assert written.endswith(b"(;W[cg]))\n(;SZ[9];B[aa])rest")
+    assert records.parse(written) == games
+
+
+def test_a_broken_encoding_is_refused(predictor: Predictor) -> None:
+    data = b"(;SZ[9]CA[GB2312]C[\x81\x20];B[ee]\0;W[cc])"
+    [game] = records.parse(data)
+    with pytest.raises(BoardnetError, match="save it as UTF-8"):
+        annotated(data, review(predictor, game))
+
+
+def test_sabaki_s_parser_reads_the_comments_and_labels(ear: Review, tmp_path: Path) -> None:
+    """With @sabaki/sgf from npm, where it is installed: npm install -g @sabaki/sgf."""
+    node = shutil.which("node")
+    script = """const sgf = require('@sabaki/sgf'); const [root] = sgf.parseFile(process.argv[1]);
+    const found = []; for (let n = root; n; n = n.children[0]) found.push(n.data);
+    console.log(JSON.stringify(found));"""
+    path = tmp_path / "ear.sgf"
+    path.write_bytes(annotated(EAR.read_bytes(), ear))
+    if node is None:
+        pytest.skip("node is not installed")
+    done = subprocess.run([node, "-e", script, str(path)], capture_output=True, text=True)
+    if "Cannot find module" in done.stderr:
+        pytest.skip("@sabaki/sgf is not installed")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    moves = [one for one in found if "B" in one or "W" in one]
+    assert len(moves) == 325
+    assert "surprise" in moves[126]["C"][0]
+    assert moves[125]["LB"][0] == "in:A"  # J6
+
+
+def test_a_folder_is_a_line_a_game_and_a_line_a_player(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for path in sorted(GAMES.glob("alphago-lee*.sgf")):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "bad.sgf").write_bytes(b"(;GM[1]SZ[19];B[zz])")
+    assert cli.main(["review", str(tmp_path)]) == 1  # the bad one is told, the others are there
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert len(lines) == 2 + 1 + 1 + 2
+    assert re.search(r"^AlphaGo +2 ", lines[-2])
+    assert "bad.sgf" in told.err
+
+
+def test_a_summary_is_weighted_by_moves(ear: Review) -> None:
+    scores = [ear.score(BLACK, "opening"), ear.score(BLACK, "end")]
+    line = summary_lines([("A", score) for score in scores if score])[1]
+    first, last = (score for score in scores if score)
+    mean = (first.nats * first.moves + last.nats * last.moves) / (first.moves + last.moves)
+    assert f"{mean:.2f} nats" in line
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [("x.txt", "ends in .sgf or .html"), ("nowhere/x.sgf", "there is no folder")],
+)
+def test_where_a_review_cannot_be_written_it_says_so_first(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, output: str, says: str
+) -> None:
+    assert cli.main(["review", str(EAR), "-o", str(tmp_path / output)]) == 1
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_is_not_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "game.sgf"
+    shutil.copy(EAR, path)
+    assert cli.main(["review", str(path), "-o", str(path)]) == 1
+    assert "the record itself" in capsys.readouterr().err
+    assert path.read_bytes() == EAR.read_bytes()
+
+
+def test_the_page_has_the_priors_and_boards_of_predict(predictor: Predictor, ear: Review) -> None:
+    data = page_data("ear", ear)
+    for turn in (0, 126, 325):
+        prediction = predictor.predict(EAR, turn=turn, top=8)
+        for one in prediction.candidates:
+            if one.prior > 0.005:
+                shown = data["priors"][turn][vertex(one.point, 19)]
+                assert shown == pytest.approx(one.prior, abs=1e-4)
+        assert data["boards"][turn] == "".join(".XO"[stone] for stone in prediction.stones)
+
+
+def test_the_page_stands_alone_and_a_name_cannot_break_it(predictor: Predictor) -> None:
+    [game] = records.parse(b"(;SZ[19]PB[</script><b>{{title}}&];B[pd])")
+    text = page("x.sgf", review(predictor, game))
+    assert text.count("</script>") == 1
+    assert "<b>" not in text.partition("<script>")[0]
+    assert not re.search(r"""(src|href)=|@import|url\(\s*["']?http|fetch\(""", text)
+
+
+DRIVE = """<script>
+const out = {};
+const stones = () => [...document.querySelectorAll('.stone')]
+  .map(one => one.dataset.cell + one.dataset.stone).join(' ');
+const press = key => document.body.dispatchEvent(
+  new KeyboardEvent('keydown', {key, bubbles: true}));
+out.start = document.getElementById('slider').value;
+out.first = stones();
+press('ArrowLeft'); out.back = document.getElementById('slider').value; out.backstones = stones();
+press('End'); out.end = document.getElementById('slider').value; out.last = stones();
+press('Home'); press('PageDown'); out.ten = document.getElementById('slider').value;
+const chart = document.getElementById('chart'), box = chart.getBoundingClientRect();
+chart.dispatchEvent(new MouseEvent('click',
+  {clientX: box.left + box.width * 0.5, clientY: box.top + 5, bubbles: true}));
+out.chart = document.getElementById('slider').value; out.middle = stones();
+document.querySelector('#surprising tr[tabindex]').click();
+out.table = document.getElementById('slider').value;
+out.candidate = document.querySelector('.candidate').dataset.vertex;
+out.fits = document.documentElement.scrollWidth <= innerWidth;
+document.body.innerHTML = '<pre>' + JSON.stringify(out) + '</pre>';
+</script>"""
+
+
+@pytest.mark.parametrize("size", ["1280,900", "500,900"])
+def test_the_page_works_in_a_browser(ear: Review, tmp_path: Path, size: str) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    path = tmp_path / "ear.html"
+    path.write_text(page("ear", ear).replace("</body>", f"{DRIVE}</body>"), encoding="utf-8")
+    run = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={size}",
+           f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
+           f"{path.as_uri()}#126"]  # fmt: skip
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120)
+    found = re.search(r"<pre>(.*)</pre>", done.stdout)
+    assert found is not None, done.stderr[-2000:]
+    out = json.loads(found[1])
+
+    def stones(turn: int) -> str:
+        cells = enumerate(ear.boards[turn].stones)
+        return " ".join(f"{cell}{'.XO'[stone]}" for cell, stone in cells if stone)
+
+    assert (out["start"], out["back"], out["end"], out["ten"]) == ("126", "125", "325", "10")
+    assert out["first"] == stones(126)
+    assert out["backstones"] == stones(125)
+    assert out["last"] == stones(325)
+    assert abs(int(out["chart"]) - 162) <= 1
+    assert out["middle"] == stones(int(out["chart"]))
+    assert (out["table"], out["candidate"]) == ("126", "J6")
+    assert out["fits"]
