@@ -3,7 +3,7 @@
 Nothing that was in the file is changed: bytes are only inserted, and only ASCII, so that every
 property, variation, comment and encoding stays as it was, other games of the file included.
 Under each move a comment says how expected it was; labels A, B, C... show the likeliest next moves.
-No value is written, since there is none.
+With a calibrated value, SBKV has Black's chance to win in percent, which Sabaki draws as a graph.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def _insertions(tree: sgf.Tree, review: Review) -> Iterator[tuple[int, str]]:
         labels = _labels(following, node) if following else ""
         if moves == 0 and node.start == _first(tree) and not own:
             said.append(_summary(review))
-        yield from _into(tree.text, node, "\n".join(said), labels)
+        chance = review.black_wins(moves) if own and moves < len(review.boards) else None
+        yield from _into(tree.text, node, "\n".join(said), labels, chance)
 
 
 def _first(tree: sgf.Tree) -> int:
@@ -100,7 +101,9 @@ def _first(tree: sgf.Tree) -> int:
     return root.start if root else -1
 
 
-def _into(text: str, node: sgf.Node, comment: str, labels: str) -> Iterator[tuple[int, str]]:
+def _into(
+    text: str, node: sgf.Node, comment: str, labels: str, chance: float | None
+) -> Iterator[tuple[int, str]]:
     """Insertions in one node: at the end of what is there already, else as new properties."""
     spans = {name: end for name, end in sgf.ends(text, node)}
     last = max(spans.values(), default=node.start)
@@ -117,6 +120,8 @@ def _into(text: str, node: sgf.Node, comment: str, labels: str) -> Iterator[tupl
                 found.append((last, f"C[{value}]"))
         else:
             found.append((spans[name], value) if name in spans else (last, f"LB{value}"))
+    if chance is not None and "SBKV" not in spans:
+        found.append((last, f"SBKV[{chance * 100:.2f}]"))
     yield from sorted(found, key=lambda one: one[0])
 
 

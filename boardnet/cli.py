@@ -353,10 +353,18 @@ def _json(path: Path, prediction: Prediction) -> str:
             {"move": vertex(one.point, rows), "order": order, "prior": round(one.prior, 6)}
             for order, one in enumerate(prediction.candidates)
         ],
+        **({} if prediction.winrate is None else {"rootInfo": _root(prediction)}),
         "board": "/".join(cells[row * columns : (row + 1) * columns] for row in range(rows)),
         "policy": [round(float(prior), 6) for prior in prediction.policy],
     }
     return json.dumps(answer)
+
+
+def _root(prediction: Prediction) -> dict[str, Any]:
+    """KataGo's name for what holds of the position itself; the winrate is the mover's."""
+    assert prediction.winrate is not None
+    player = "BW"[prediction.player - 1]
+    return {"currentPlayer": player, "winrate": round(prediction.winrate, 4)}
 
 
 def _drawn(path: Path, prediction: Prediction) -> str:
@@ -371,7 +379,8 @@ def _drawn(path: Path, prediction: Prediction) -> str:
         candidates=[(one.point, one.prior) for one in prediction.candidates],
         style=style_of(sys.stdout),
     )
-    return f"{path}: {player} to play move {prediction.turn + 1}\n\n{board}"
+    wins = "" if prediction.winrate is None else f", who wins with {prediction.winrate:.0%}"
+    return f"{path}: {player} to play move {prediction.turn + 1}{wins}\n\n{board}"
 
 
 def _parser() -> argparse.ArgumentParser:

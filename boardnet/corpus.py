@@ -2,7 +2,8 @@
 
 A corpus is a folder: `corpus.json` (format, board size, counts, where the games came from, a
 checksum of the rest), `moves.npy` (uint16, see `boardnet.moves`), `starts.npy` (int64, [game + 1]
-where each game starts in it) and `firsts.npy` (int64, [game + 1] moves in the games before).
+where each game starts in it), `firsts.npy` (int64, [game + 1] moves in the games before), and of
+each game `winners.npy` (int8, EMPTY where it is not known) and `komi.npy` (float32).
 """
 
 import functools
@@ -21,18 +22,25 @@ from boardnet.errors import BoardnetError
 from boardnet.game import Game
 from boardnet.moves import HISTORY, SETUP_BIT, encode
 from boardnet.planes import NAMES
-from boardnet.rules import BOARD_LENGTH
+from boardnet.rules import BLACK, BOARD_LENGTH, EMPTY, WHITE
 from boardnet.symmetry import count, index_tables
 
-FORMAT = 1
-ARRAYS = {"moves": np.uint16, "starts": np.int64, "firsts": np.int64}
+FORMAT = 2
+ARRAYS = {
+    "moves": np.uint16,
+    "starts": np.int64,
+    "firsts": np.int64,
+    "winners": np.int8,
+    "komi": np.float32,
+}
 
 
 @dataclass(frozen=True)
 class Corpus:
     """Games of one board size.
 
-    moves: uint16 [number]. starts, firsts: int64 [game + 1]. facts: what `corpus.json` says.
+    moves: uint16 [number]. starts, firsts: int64 [game + 1]. winners: int8 [game], BLACK, WHITE or
+    EMPTY if it is not known. komi: float32 [game]. facts: what `corpus.json` says.
     """
 
     rows: int
@@ -40,6 +48,8 @@ class Corpus:
     moves: NDArray[np.uint16]
     starts: NDArray[np.int64]
     firsts: NDArray[np.int64]
+    winners: NDArray[np.int8]
+    komi: NDArray[np.float32]
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,9 +80,25 @@ class Corpus:
         Returns uint8 [example, plane, row, column], and int64 [example] the cell played,
         row by row, rows * columns for a pass.
         """
+        found = self.labelled(positions, symmetries, hidden)
+        return found["planes"], found["move"]
+
+    def labelled(
+        self,
+        positions: NDArray[np.int64],
+        symmetries: NDArray[np.int64] | None = None,
+        hidden: NDArray[np.bool_] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """The same, and who won.
+
+        Returns "planes" and "move" as `examples` does; "won": float32 [example], 1 if the player to
+        move won the game, 0 if not, NaN if that is not known; "komi": float32 [example], the points
+        that the player to move is given by it, below 0 for Black.
+        """
         size = len(positions)
         planes = np.empty((size, len(NAMES) * self.rows * self.columns), np.uint8)
         targets = np.zeros(size, np.int64)
+        movers = np.zeros(size, np.int64)
         games, turns = self.at(positions)
         _compiled()["write_batch"](
             self.moves,
@@ -86,10 +112,15 @@ class Corpus:
             self.columns,
             planes,
             targets,
+            movers,
             _board(),
             np.zeros(HISTORY, np.int64),
         )
-        return planes.reshape(size, len(NAMES), self.rows, self.columns), targets
+        winners = self.winners[games]
+        won = np.where(winners == EMPTY, np.nan, winners == movers).astype(np.float32)
+        komi = np.where(movers == WHITE, self.komi[games], -self.komi[games]).astype(np.float32)
+        boards = planes.reshape(size, len(NAMES), self.rows, self.columns)
+        return {"planes": boards, "move": targets, "won": won, "komi": komi}
 
 
 @dataclass(frozen=True)
@@ -106,15 +137,14 @@ class Sampler:
     hide: float = 0.07
 
     def __call__(self, number: int) -> dict[str, NDArray[Any]]:
-        """Batch `number`: "planes" and "move" as Corpus.examples gives them."""
+        """Batch `number`, as Corpus.labelled gives it."""
         rng = np.random.default_rng((self.seed, number))
         corpus = self.corpus
-        planes, moves = corpus.examples(
+        return corpus.labelled(
             rng.integers(corpus.positions, size=self.batch),
             rng.integers(count(corpus.rows, corpus.columns), size=self.batch),
             rng.random(self.batch) < self.hide,
         )
-        return {"planes": planes, "move": moves}
 
 
 def from_games(games: Iterable[Game], rows: int = 19, columns: int = 19) -> tuple[Corpus, int]:
@@ -123,12 +153,32 @@ def from_games(games: Iterable[Game], rows: int = 19, columns: int = 19) -> tupl
     A game with an illegal move ends before it.
     Returns the corpus and how many games were left out.
     """
-    encoded = [encode(game) for game in games if (game.rows, game.columns) == (rows, columns)]
-    return from_encoded(encoded, rows, columns)
+    own = [game for game in games if (game.rows, game.columns) == (rows, columns)]
+    return from_encoded(
+        [encode(game) for game in own], [outcome(game) for game in own], rows, columns
+    )
 
 
-def from_encoded(encoded: list[list[int]], rows: int, columns: int) -> tuple[Corpus, int]:
-    """The same from encoded games."""
+Outcome = tuple[int, float]
+
+
+def outcome(game: Game) -> Outcome:
+    """Who won a game, EMPTY if that or the komi is not known; and the komi.
+
+    >>> from boardnet.records import parse
+    >>> outcome(parse(b"(;SZ[9]KM[6.5]RE[W+R];B[ee])")[0])
+    (2, 6.5)
+    """
+    winner = {"B+": BLACK, "W+": WHITE}.get(game.result.strip().upper()[:2], EMPTY)
+    if game.komi is None or not abs(game.komi) < 100:
+        return EMPTY, 0.0
+    return winner, game.komi
+
+
+def from_encoded(
+    encoded: list[list[int]], outcomes: list[Outcome], rows: int, columns: int
+) -> tuple[Corpus, int]:
+    """The same from encoded games and their outcomes."""
     sizes = [len(game) for game in encoded]
     moves = np.fromiter((move for game in encoded for move in game), np.uint16, sum(sizes))
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
@@ -147,7 +197,11 @@ def from_encoded(encoded: list[list[int]], rows: int, columns: int) -> tuple[Cor
         kept = np.concatenate(pieces or [kept[:0]])
         starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces], dtype=np.int64)])
         firsts = np.concatenate([[0], np.cumsum(kept & SETUP_BIT == 0)])[starts]
-    corpus = Corpus(rows, columns, kept, starts.astype(np.int64), firsts.astype(np.int64))
+    winners = np.array([outcomes[game][0] for game in useful], np.int8)
+    komi = np.array([outcomes[game][1] for game in useful], np.float32)
+    corpus = Corpus(
+        rows, columns, kept, starts.astype(np.int64), firsts.astype(np.int64), winners, komi
+    )
     return corpus, len(sizes) - len(useful)
 
 
@@ -210,7 +264,7 @@ def load(folder: Path) -> Corpus:
     for name, array in arrays.items():
         if array.dtype != ARRAYS[name] or zlib.crc32(array) != sums.get(name):
             raise BoardnetError(f"{folder}/{name}.npy is damaged: pack the games again")
-    return Corpus(rows, columns, arrays["moves"], arrays["starts"], arrays["firsts"], facts)
+    return Corpus(rows, columns, **arrays, facts=facts)
 
 
 @functools.cache

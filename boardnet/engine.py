@@ -8,6 +8,7 @@ is over. `gtp` speaks for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -125,6 +126,21 @@ class Engine:
         top = top or self.rows * self.columns + 1
         several = symmetries or self.symmetries
         return self.predictor.predict(self.game(colour), top=top, symmetries=several)
+
+    def winrates(self, prediction: Prediction, top: int) -> list[float | None]:
+        """The mover's chance to win after each of the likeliest moves; None without a value."""
+        if prediction.winrate is None:
+            return [None] * min(top, len(prediction.candidates))
+        other = BLACK + WHITE - prediction.player
+        games = [
+            replace(
+                self.game(other),
+                actions=(*self._actions, Action(MOVE, prediction.player, one.point)),
+            )
+            for one in prediction.candidates[:top]
+        ]
+        after = self.predictor.predict_each(games, symmetries=self.symmetries)
+        return [None if one.winrate is None else 1 - one.winrate for one in after]
 
     def choose(self, colour: int) -> Point | None:
         """The network's move, without playing it. None is a pass."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from boardnet import corpus, records
 from boardnet.errors import BoardnetError
 from boardnet.predictor import BATCH, Predictor
+from boardnet.value import winrate
 
 ENDINGS = (".sgf", ".sgf.xz", ".sgf.gz", ".sgf.bz2")
 
@@ -71,6 +73,71 @@ def evaluate(
             for name in ("top1", "top5", "nats")
         }
         yield Score("all", int(weights.sum()), symmetries, **means)
+
+
+def calibrated(predictor: Predictor, paths: Sequence[Path], *, positions: int, seed: int) -> float:
+    """The temperature with which the model's chances to win fit these games best (Guo et al. 2017).
+
+    Raises BoardnetError if nobody is known to have won.
+    """
+    said, komi, won = _outcomes(predictor, paths, positions, seed)
+    temperatures = np.geomspace(0.25, 4, 161)
+    losses = [_log_loss(winrate(said, komi, float(one)), won) for one in temperatures]
+    return float(temperatures[int(np.argmin(losses))])
+
+
+def value(
+    predictor: Predictor, paths: Sequence[Path], temperature: float, *, positions: int, seed: int
+) -> dict[str, Any]:
+    """How good the chances to win are: Brier score (0.25 is a coin's), loss in nats, accuracy, the
+    mean distance of a chance from what came of it, and that curve: (chance, share won, positions).
+    """
+    said, komi, won = _outcomes(predictor, paths, positions, seed)
+    chance = winrate(said, komi, temperature)
+    # Both sides of each position, so that the curve is symmetric.
+    chance, won = np.concatenate([chance, 1 - chance]), np.concatenate([won, 1 - won])
+    bins = np.minimum((chance * 10).astype(int), 9)
+    curve = [
+        (float(chance[bins == k].mean()), float(won[bins == k].mean()), int((bins == k).sum()))
+        for k in range(10)
+        if (bins == k).any()
+    ]
+    gap = sum(abs(mean - share) * count for mean, share, count in curve) / len(won)
+    return {
+        "positions": len(won) // 2,
+        "brier": round(float(((chance - won) ** 2).mean()), 4),
+        "nats": round(_log_loss(chance, won), 4),
+        "accuracy": round(float(((chance > 0.5) == (won > 0.5)).mean()), 4),
+        "calibration_error": round(gap, 4),
+        "curve": [[round(mean, 3), round(share, 3), count] for mean, share, count in curve],
+    }
+
+
+def _log_loss(chance: NDArray[np.floating], won: NDArray[np.floating]) -> float:
+    right = np.where(won > 0.5, chance, 1 - chance)
+    return float(-np.log(np.maximum(right, 1e-9)).mean())
+
+
+def _outcomes(
+    predictor: Predictor, paths: Sequence[Path], positions: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Of positions at random of each file whose winner is known: what the network says, [position,
+    2]; the komi of the player to move; and whether that player won."""
+    said, komi, won = [], [], []
+    for path in paths:
+        games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))
+        rng = np.random.default_rng(seed)
+        count = min(positions, games.positions)
+        picked = np.sort(rng.choice(games.positions, size=count, replace=False))
+        for start in range(0, len(picked), BATCH):
+            batch = games.labelled(picked[start : start + BATCH])
+            known = ~np.isnan(batch["won"])
+            said.append(predictor.answers(batch["planes"])[1][known])
+            komi.append(batch["komi"][known])
+            won.append(batch["won"][known])
+    if not sum(map(len, won)):
+        raise BoardnetError("of none of these games it is known who won, and with which komi")
+    return np.concatenate(said), np.concatenate(komi), np.concatenate(won)
 
 
 def _score(

@@ -12,7 +12,7 @@ import torch
 
 from boardnet import records
 from boardnet.errors import BoardnetError
-from boardnet.evaluate import evaluate, files
+from boardnet.evaluate import calibrated, evaluate, files, value
 from boardnet.game import Game
 from boardnet.network import Heads, NetworkConfig, PolicyNetwork
 from boardnet.planes import NAMES
@@ -39,6 +39,7 @@ def export(
 
     test: games that were not trained on; the accuracy on them is measured and kept in the files.
     usual: games of strong players; how surprising these are is kept, for `review` to compare with.
+    A value head's chances to win are calibrated on them, and measured on those of `test`.
     Raises CommonError if `run` has no checkpoint.
     """
     found = checkpoint.latest(run)
@@ -66,10 +67,22 @@ def export(
         facts["accuracy"] = [{**vars(score), "file": Path(score.file).name} for score in scores]
         _write(network, folder, facts)
     if usual is not None:
+        if network.config.value:
+            facts["value"] = _calibration(Predictor.load(paths[0]), usual, test)
         games = (game for path in files(usual) for game in _sample(path))
         facts["surprise"] = reference(Predictor.load(paths[0]), games)
         _write(network, folder, facts)
     return paths
+
+
+def _calibration(predictor: Predictor, usual: Path, test: Path | None) -> dict[str, Any]:
+    temperature = calibrated(predictor, files(usual), positions=5 * POSITIONS, seed=SEED)
+    measured = (
+        value(predictor, files(test), temperature, positions=5 * POSITIONS, seed=SEED)
+        if test is not None
+        else {}
+    )
+    return {"temperature": round(temperature, 4), **measured}
 
 
 def _sample(path: Path) -> list[Game]:

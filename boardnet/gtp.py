@@ -28,6 +28,11 @@ NAME = "boardnet"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _COLOURS = {"b": BLACK, "black": BLACK, "w": WHITE, "white": WHITE}
 _MOST_ID = 10**9
+VALUED = 20
+"""Candidates of an analysis after which the value is asked for."""
+
+Winrates = Sequence[float | None]  # of the mover, after each candidate
+Form = Callable[[Prediction, Winrates], str]
 
 
 class Session:
@@ -258,13 +263,13 @@ class Session:
         columns = found.columns
         lines = [" ".join(cells[at : at + columns]) for at in range(0, len(cells), columns)]
         which = "all" if several == 8 else "0"
-        return "\n".join(
-            [f"symmetry {which}", "policy", *lines, f"policyPass {found.policy[-1]:.6f}"]
-        )
+        head = [f"symmetry {which}"]
+        if found.winrate is not None:
+            white = found.winrate if colour == WHITE else 1 - found.winrate
+            head += [f"whiteWin {white:.6f}", f"whiteLoss {1 - white:.6f}"]
+        return "\n".join([*head, "policy", *lines, f"policyPass {found.policy[-1]:.6f}"])
 
-    def _analyze(
-        self, args: list[str], form: Callable[[Prediction], str], *, play: bool = False
-    ) -> Analysis:
+    def _analyze(self, args: list[str], form: Form, *, play: bool = False) -> Analysis:
         """[COLOUR] [INTERVAL] [WORD VALUE...]; the interval in hundredths of a second."""
         colour, interval, most = self.engine.to_move, 100.0, 0
         words = list(args)
@@ -286,7 +291,7 @@ class Session:
             else:
                 raise BoardnetError("syntax error")
         prediction = self.engine.predict(colour, top=most)
-        line = form(prediction)
+        line = form(prediction, self.engine.winrates(prediction, VALUED))
         if not play:
             return Analysis(line, max(interval, 1.0) / 100)
         point = self.engine.choose(colour)
@@ -334,25 +339,36 @@ def _waits(heard: queue.Queue[str | None], seconds: float) -> bool:
         return bool(heard.queue) or (heard.not_empty.wait(seconds) and bool(heard.queue))
 
 
-def _kata_line(prediction: Prediction) -> str:
+def _kata_line(prediction: Prediction, winrates: Winrates) -> str:
     return " ".join(
-        f"info move {name} visits {_visits(prior)} prior {prior:.6f} order {order} pv {name}"
-        for order, name, prior in _ranked(prediction)
+        f"info move {name} visits {_visits(prior)}{_said(' winrate {:.4f}', chance)}"
+        f" prior {prior:.6f} order {order} pv {name}"
+        for order, name, prior, chance in _ranked(prediction, winrates)
     )
 
 
-def _lz_line(prediction: Prediction) -> str:
+def _lz_line(prediction: Prediction, winrates: Winrates) -> str:
     """Leela Zero's: shares are whole numbers, in ten-thousandths."""
     return " ".join(
-        f"info move {name} visits {_visits(prior)} prior {round(prior * 10_000)} order {order}"
-        f" pv {name}"
-        for order, name, prior in _ranked(prediction)
+        f"info move {name} visits {_visits(prior)}{_said(' winrate {:.0f}', chance, 10_000)}"
+        f" prior {round(prior * 10_000)} order {order} pv {name}"
+        for order, name, prior, chance in _ranked(prediction, winrates)
     )
 
 
-def _ranked(prediction: Prediction) -> Iterator[tuple[int, str, float]]:
-    for order, one in enumerate(prediction.candidates):
-        yield order, vertex(one.point, prediction.rows), one.prior
+def _said(form: str, chance: float | None, times: float = 1.0) -> str:
+    return "" if chance is None else form.format(chance * times)
+
+
+def _ranked(
+    prediction: Prediction, winrates: Winrates
+) -> Iterator[tuple[int, str, float, float | None]]:
+    """Order, name, prior and winrate; where there is a value, only moves that it was asked about,
+    for programs that take a winrate for given (Sabaki)."""
+    moves = prediction.candidates
+    chances = winrates if prediction.winrate is not None else [None] * len(moves)
+    for order, (one, chance) in enumerate(zip(moves, chances, strict=False)):
+        yield order, vertex(one.point, prediction.rows), one.prior, chance
 
 
 def _visits(prior: float) -> int:

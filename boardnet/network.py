@@ -1,4 +1,4 @@
-"""The policy network: planes of a board -> how likely each move is.
+"""The policy network: planes of a board -> how likely each move is, and who is ahead.
 
 A residual trunk without any pooling over the board (half a board is another game), made from the
 declaration BOARD, so that a layer which pooled could not be constructed. What the whole board
@@ -27,6 +27,7 @@ class NetworkConfig:
     blocks: residual blocks in the trunk. channels: its width. nested: blocks are nested
     bottlenecks. pooled: channels that become a global-pooling bias, in every `pool_every`-th
     block. head: channels of the policy head. stem: extent of the first filters, in points.
+    value: channels of the value head, 0 for none.
     """
 
     channels: int = 64
@@ -36,10 +37,11 @@ class NetworkConfig:
     pool_every: int = 2
     head: int = 32
     stem: int = 5
+    value: int = 0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 0 or (value < 1 and name != "nested"):
+            if value < 0 or (value < 1 and name not in ("nested", "value")):
                 raise BoardnetError(f"{name} of a network must be at least 1, got {value}")
 
 
@@ -70,19 +72,28 @@ class PolicyNetwork(nn.Module):
         self.bias = nn.Linear(2 * head, head)
         self.point = conv(BOARD, head, 1, 1, bias=False, rng=rng)
         self.no_point = nn.Linear(2 * head, 1)
+        if config.value:
+            self.judged = conv(BOARD, channels, config.value, 1, rng=rng)
+            self.verdict = nn.Sequential(
+                nn.Linear(2 * config.value, 64), nn.ReLU(inplace=True), nn.Linear(64, 2)
+            )
 
     def forward(self, planes: Tensor) -> Tensor:
         """planes: [batch, plane, row, column], uint8 or float -> logits [batch, cell], row by row;
-        the last is the pass."""
-        points, no_point = self.heads(planes)
-        return torch.cat([points.flatten(1), no_point], dim=1)
+        the last is the pass. With a value head two numbers follow, see `boardnet.value`."""
+        points, *others = self.heads(planes)
+        return torch.cat([points.flatten(1), *others], dim=1)
 
-    def heads(self, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits of the points, [batch, 1, row, column], and of a pass, [batch, 1]."""
+    def heads(self, planes: Tensor) -> tuple[Tensor, ...]:
+        """Logits of the points, [batch, 1, row, column], and of a pass, [batch, 1]; what a value
+        head says of the lead, [batch, 2]."""
         trunk = self.relu(self.norm(self.trunk(self.stem(planes.to(self.stem.weight.dtype)))))
         board = global_pool(self.relu(self.overall(trunk)))  # [batch, 2 * head]
         local = self.relu(self.local(trunk) + self.bias(board)[:, :, None, None])
-        return self.point(local), self.no_point(board)
+        policy = (self.point(local), self.no_point(board))
+        if not self.config.value:
+            return policy
+        return *policy, self.verdict(global_pool(self.relu(self.judged(trunk))))
 
 
 class Heads(nn.Module):
@@ -92,6 +103,6 @@ class Heads(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, planes: Tensor) -> tuple[Tensor, ...]:
         """planes: [batch, plane, row, column] -> what PolicyNetwork.heads returns."""
         return self.network.heads(planes)

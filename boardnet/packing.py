@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from boardnet import records
-from boardnet.corpus import Corpus, from_encoded
+from boardnet.corpus import Corpus, Outcome, from_encoded, outcome
 from boardnet.errors import BoardnetError
 from boardnet.moves import encode
 
@@ -21,6 +21,7 @@ def pack(
     illegal move ends before it. seen: is told each file and how many games were read so far.
     """
     encoded: list[list[int]] = []
+    outcomes: list[Outcome] = []
     left_out = {"unreadable": 0, "other size": 0, "no moves": 0}
     sources = []
 
@@ -31,12 +32,13 @@ def pack(
         for game in records.iterate(path, refused):
             if (game.rows, game.columns) == (size, size):
                 encoded.append(encode(game))
+                outcomes.append(outcome(game))
             else:
                 left_out["other size"] += 1
         sources.append(path.name)
         if seen is not None:
             seen(path, len(encoded))
-    corpus, left_out["no moves"] = from_encoded(encoded, size, size)
+    corpus, left_out["no moves"] = from_encoded(encoded, outcomes, size, size)
     if corpus.games == 0:
         raise BoardnetError(f"there are no {size}x{size} games with moves in what was named")
     return replace(corpus, facts={"sources": sources, "left out": left_out})

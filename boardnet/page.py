@@ -47,6 +47,7 @@ def page_data(name: str, review: Review) -> dict[str, Any]:
         ],
         "boards": ["".join(".XO"[stone] for stone in one.stones) for one in review.boards],
         "priors": [_priors(one) for one in review.boards],
+        "black_wins": [review.black_wins(turn) for turn in range(len(review.boards))],
         "surprising": [one.number for one in review.surprising()],
     }
     return data

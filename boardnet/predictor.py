@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -16,7 +17,8 @@ from boardnet.errors import BoardnetError
 from boardnet.game import Game
 from boardnet.moves import HISTORY, encode, first_illegal, replay
 from boardnet.planes import LEGAL, NAMES, write_planes
-from boardnet.rules import clear, empty_board
+from boardnet.rules import WHITE, clear, empty_board
+from boardnet.value import winrate
 from boardnet.vertices import Point
 from common.runtime import Runtime
 
@@ -39,7 +41,8 @@ class Prediction:
     player: BLACK or WHITE, who is to move. stones: [cell] EMPTY, BLACK or WHITE, row by row from
     the top. last: the last move's point, None for a pass or none. candidates: the most likely
     moves, best first. policy: float [cell, then the pass], -1 where a move is illegal; the rest
-    adds up to 1.
+    adds up to 1. winrate: the chance of `player` to win, 0 to 1; None if the model has no
+    calibrated value, the record no komi, or the board another size than was trained on.
     """
 
     rows: int
@@ -50,15 +53,26 @@ class Prediction:
     last: Point | None
     candidates: tuple[Candidate, ...]
     policy: NDArray[np.float32]
+    winrate: float | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Position:
+    turn: int
     player: int
     stones: tuple[int, ...]
     last: Point | None
     planes: NDArray[np.uint8]  # [plane, row, column]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Positions of one game."""
+
+    game: Game
+    positions: tuple[_Position, ...]
+    notes: tuple[str, ...]
 
 
 class Predictor:
@@ -102,7 +116,7 @@ class Predictor:
     def predict_all(
         self,
         game: Game,
-        turns: list[int] | None = None,
+        turns: Sequence[int] | None = None,
         *,
         top: int = 5,
         symmetries: int = 1,
@@ -113,58 +127,85 @@ class Predictor:
         symmetries: 8 averages over the board's turned and mirrored forms (4 if it is not
         square): a little better, and exactly alike for a turned game.
         """
-        moves = encode(game)
-        notes = []
-        board = empty_board(game.rows, game.columns)
-        legal = first_illegal(board, moves, 0, len(moves))
-        playable = sum(action.kind == records.MOVE for action in game.actions[:legal])
-        if legal < len(moves):
-            notes.append(
-                f"move {playable + 1} of the record is illegal: the game is read up to move "
-                f"{playable}"
-            )
-        turns = [playable] if turns is None else turns
-        for turn in turns:
-            if not 0 <= turn <= playable:
-                raise BoardnetError(f"turn must be 0 to {playable} in this game, got {turn}")
-        positions = [_position(board, game, moves[:legal], turn) for turn in turns]
-        policies = self._policies(positions, symmetries)
-        notes += _size_notes(game.rows, game.columns, self.runtime.facts)
-        return [
-            Prediction(
-                rows=game.rows,
-                columns=game.columns,
-                turn=turn,
-                player=position.player,
-                stones=position.stones,
-                last=position.last,
-                candidates=_candidates(policy, game.columns, top),
-                policy=policy,
-                notes=tuple(notes),
-            )
-            for turn, position, policy in zip(turns, positions, policies, strict=True)
-        ]
+        return self._predict([_asked(game, turns)], top, symmetries)
 
-    def _policies(self, positions: list[_Position], symmetries: int) -> list[NDArray[np.float32]]:
-        found: list[NDArray[np.float32]] = []
+    def predict_each(
+        self, games: Sequence[Game], *, top: int = 5, symmetries: int = 1
+    ) -> list[Prediction]:
+        """The moves after the last of several games on boards of the same size, at once."""
+        return self._predict([_asked(game, None) for game in games], top, symmetries)
+
+    def _predict(self, asked: Sequence[_Asked], top: int, symmetries: int) -> list[Prediction]:
+        positions = [(one, position) for one in asked for position in one.positions]
+        policies, said = self._answers([position for _, position in positions], symmetries)
+        found = []
+        for (one, position), policy, value in zip(positions, policies, said, strict=True):
+            game = one.game
+            found.append(
+                Prediction(
+                    rows=game.rows,
+                    columns=game.columns,
+                    turn=position.turn,
+                    player=position.player,
+                    stones=position.stones,
+                    last=position.last,
+                    candidates=_candidates(policy, game.columns, top),
+                    policy=policy,
+                    winrate=self._winrate(game, position.player, value),
+                    notes=(*one.notes, *_size_notes(game.rows, game.columns, self.runtime.facts)),
+                )
+            )
+        return found
+
+    def _answers(
+        self, positions: list[_Position], symmetries: int
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """`answers` to any number of positions."""
+        policies: list[NDArray[np.float32]] = []
+        said = []
         for start in range(0, len(positions), BATCH):
             planes = np.stack([one.planes for one in positions[start : start + BATCH]])
-            found.extend(self.policies(planes, symmetries))
-        return found
+            found, values = self.answers(planes, symmetries)
+            policies.extend(found)
+            said.append(values)
+        return policies, np.concatenate(said or [np.zeros((0, 0), np.float32)])
+
+    def _winrate(self, game: Game, player: int, said: NDArray[np.float32]) -> float | None:
+        calibrated = self.facts.get("value")
+        if not isinstance(calibrated, dict) or not len(said) or game.komi is None:
+            return None
+        if [game.rows, game.columns] != self.facts.get("board"):
+            return None
+        komi = np.array([game.komi if player == WHITE else -game.komi])
+        return float(winrate(said[None], komi, calibrated["temperature"])[0])
 
     def policies(self, planes: NDArray[np.uint8], symmetries: int = 1) -> NDArray[np.float32]:
         """Probabilities from planes, uint8 [batch, plane, row, column].
 
         Returns float32 [batch, cell, then the pass]; -1 where a move is illegal.
         """
+        return self.answers(planes, symmetries)[0]
+
+    def answers(
+        self, planes: NDArray[np.uint8], symmetries: int = 1
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What `policies` gives, and what the value head says, float32 [batch, 2] (see `value`), or
+        [batch, 0] if the model has none.
+        """
         if symmetries not in (1, 8):
             raise BoardnetError(f"symmetries must be 1 or 8, got {symmetries}")
         rows, columns = planes.shape[2:]
         logits = np.zeros((len(planes), rows * columns + 1), np.float32)
         several = symmetry.count(rows, columns) if symmetries == 8 else 1
+        said = np.zeros((len(planes), 0), np.float32)
         for which in range(several):
             turned = np.ascontiguousarray(symmetry.turn(planes, which))
-            answer = _log_softmax(self.runtime.run(turned))
+            answers = self.runtime.run(turned)
+            answer, value = (
+                _log_softmax(answers[:, : logits.shape[1]]),
+                answers[:, logits.shape[1] :],
+            )
+            said = (value / several if which == 0 else said + value / several).astype(np.float32)
             back = symmetry.cells(rows, columns, which)  # where each cell went
             logits[:, :-1] += answer[:, :-1][:, back]
             logits[:, -1] += answer[:, -1]
@@ -172,7 +213,26 @@ class Predictor:
         legal[:, :-1] = planes[:, LEGAL].reshape(len(planes), -1) != 0
         logits = np.where(legal, logits / several, -np.inf)
         chances = np.exp(_log_softmax(logits))
-        return np.where(legal, chances, np.float32(-1)).astype(np.float32)
+        return np.where(legal, chances, np.float32(-1)).astype(np.float32), said
+
+
+def _asked(game: Game, turns: Sequence[int] | None) -> _Asked:
+    """Positions after so many moves; after the last legal one if it is not said."""
+    moves = encode(game)
+    notes = []
+    board = empty_board(game.rows, game.columns)
+    legal = first_illegal(board, moves, 0, len(moves))
+    played = sum(action.kind == records.MOVE for action in game.actions[:legal])
+    if legal < len(moves):
+        notes.append(
+            f"move {played + 1} of the record is illegal: the game is read up to move {played}"
+        )
+    turns = [played] if turns is None else turns
+    for turn in turns:
+        if not 0 <= turn <= played:
+            raise BoardnetError(f"turn must be 0 to {played} in this game, got {turn}")
+    positions = tuple(_position(board, game, moves[:legal], turn) for turn in turns)
+    return _Asked(game, positions, tuple(notes))
 
 
 def playable(game: Game) -> int:
@@ -206,7 +266,7 @@ def _position(board: list[int], game: Game, moves: list[int], turn: int) -> _Pos
     )
     last = divmod(recent[0], stride) if recent[0] else None
     planes = np.array(out, np.uint8).reshape(len(NAMES), game.rows, game.columns)
-    return _Position(player, stones, (last[0] - 1, last[1]) if last else None, planes)
+    return _Position(turn, player, stones, (last[0] - 1, last[1]) if last else None, planes)
 
 
 @lru_cache(maxsize=8)

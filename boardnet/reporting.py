@@ -86,7 +86,8 @@ def chart(review: Review, style: Style) -> str:
 
 
 def review_json(name: str, review: Review) -> dict[str, Any]:
-    """Plain data. Moves have KataGo's names where it has them; there is no winrate."""
+    """Plain data. Moves have KataGo's names where it has them. A winrate is the mover's, before the
+    move; there is none without a calibrated value."""
     game = review.game
     return {
         "file": name,
@@ -113,6 +114,7 @@ def review_json(name: str, review: Review) -> dict[str, Any]:
                 "prior": round(one.prior, 6),
                 "order": one.rank,
                 "surprise": round(one.surprise, 4),
+                **_winrate(one),
                 "moveInfos": [
                     {"move": vertex(other.point, game.rows), "order": order,
                      "prior": round(other.prior, 6)}
@@ -122,6 +124,10 @@ def review_json(name: str, review: Review) -> dict[str, Any]:
             for one in review.played
         ],
     }  # fmt: skip
+
+
+def _winrate(one: Played) -> dict[str, float]:
+    return {} if one.before.winrate is None else {"winrate": round(one.before.winrate, 4)}
 
 
 def game_line(name: str, review: Review) -> str:

@@ -80,6 +80,13 @@ class Review:
         moves = [one for one in self.played if one.point is not None]
         return sorted(moves, key=lambda one: (-one.surprise, one.number))[:count]
 
+    def black_wins(self, turn: int) -> float | None:
+        """Black's chance to win after so many moves; None without a calibrated value."""
+        board = self.boards[turn]
+        if board.winrate is None:
+            return None
+        return board.winrate if board.player == BLACK else 1 - board.winrate
+
     def score(self, player: int, phase: str = ALL) -> Score | None:
         """That of a player, None if there are no moves."""
         found = (one for one in self.scores if (one.player, one.phase) == (player, phase))

@@ -23,6 +23,7 @@ def write_batch(
     columns: int,
     planes: list[Ints],
     targets: Ints,
+    movers: Ints,
     scratch: Ints,
     recent: Any,
 ) -> None:
@@ -32,7 +33,8 @@ def write_batch(
     hidden: [example] which game, after how many moves, under which symmetry, and whether the
     last moves and the ko are kept from the network, as if the position had been set up.
     tables: [symmetry, index] -> cell. planes: [example, plane * cells].
-    targets: [example] the cell played, or rows * columns for a pass. scratch: BOARD_LENGTH zeros.
+    targets: [example] the cell played, or rows * columns for a pass. movers: [example] who played
+    it. scratch: BOARD_LENGTH zeros.
     recent: HISTORY numbers.
     """
     board, last, numbers = pointer(scratch), pointer(recent), pointer(moves)
@@ -50,6 +52,7 @@ def write_batch(
         out: Any = planes[example]
         out[:] = 0  # only now, so that it is in the processor's cache when it is written
         write_planes(board, colour, ko, last, where, pointer(out))
+        movers[example] = colour
         cell = moves[at] & PASS
         targets[example] = rows * columns if cell == PASS else where[board[POINT_OF_CELL + cell]]
 

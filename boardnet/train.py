@@ -21,11 +21,16 @@ from torch.nn import functional
 from boardnet.corpus import Corpus, Sampler
 from boardnet.errors import BoardnetError
 from boardnet.network import NetworkConfig, PolicyNetwork
+from boardnet.value import win_logit
+from common import checkpoint
 from common.config import TrainConfig
 from common.trainer import Result, Trainer
 
 VALIDATION_POSITIONS = 4096
 """Positions of each validation corpus that are looked at: the error of top-1 is about 0.008."""
+
+VALUE_SHARE = 0.5
+"""Of the loss of who won beside that of the move: the trunk is there for the moves."""
 
 HELD_BACK = 200
 """Of so many games one is held back to validate on, where no other games are given for it."""
@@ -65,35 +70,64 @@ def recipe(name: str) -> Recipe:
 
 
 def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Cross-entropy to the move played, in nats, and how often the first choice was it."""
-    logits = network(batch["planes"]).float()
+    """Cross-entropy to the move played, in nats, and how often the first choice was it.
+
+    With a value head, VALUE_SHARE of the cross-entropy to who won is added, where that is known.
+    """
+    logits, said = split(network(batch["planes"]).float(), batch["planes"])
     move = batch["move"]
-    hit = (logits.argmax(dim=1) == move).float().mean()
-    return functional.cross_entropy(logits, move), {"top1": hit}
+    told = {"top1": (logits.argmax(dim=1) == move).float().mean()}
+    total = functional.cross_entropy(logits, move)
+    if said is not None:
+        known = ~batch["won"].isnan()
+        won = batch["won"].nan_to_num()
+        logit = win_logit(said, batch["komi"])
+        each = functional.binary_cross_entropy_with_logits(logit, won, reduction="none")
+        share = known.float().mean().clamp(min=1e-6)
+        told["brier"] = (((logit.sigmoid() - won) ** 2) * known).mean() / share
+        total = total + VALUE_SHARE * (each * known).mean()
+    return total, told
+
+
+def split(answers: Tensor, planes: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The policy's logits, and what a value head says."""
+    policy = planes.shape[2] * planes.shape[3] + 1
+    rest = answers[:, policy:]
+    return answers[:, :policy], rest if rest.shape[1] else None
 
 
 @torch.no_grad()
 def validate(network: nn.Module, corpora: Mapping[str, Corpus]) -> dict[str, float]:
-    """Top-1 and nats on evenly spaced positions of each corpus, and the mean of both.
+    """Top-1 and nats on evenly spaced positions of each corpus, and the mean of both; with a value
+    head the Brier score of who wins.
 
     Over all logits, as in training: not even illegal points are left out.
     """
     device = next(network.parameters()).device
     found: dict[str, float] = {}
     sums = {"top1": 0.0, "nats": 0.0}
+    misses: list[Tensor] = []
     for name, corpus in corpora.items():
         count = min(VALIDATION_POSITIONS, corpus.positions)
         positions = np.arange(count) * corpus.positions // count
         hits = nats = 0.0
         for part in np.array_split(positions, -(-count // 256)):
-            planes, moves = corpus.examples(part)
-            logits = network(torch.from_numpy(planes).to(device)).float()
-            target = torch.from_numpy(moves).to(device)
+            batch = {
+                name: torch.from_numpy(values).to(device)
+                for name, values in corpus.labelled(part).items()
+            }
+            logits, said = split(network(batch["planes"]).float(), batch["planes"])
+            target = batch["move"]
+            if said is not None:
+                chance = win_logit(said, batch["komi"]).sigmoid()
+                misses.append((chance - batch["won"]) ** 2)
             nats += functional.cross_entropy(logits, target, reduction="sum").item()
             hits += (logits.argmax(dim=1) == target).sum().item()
         found[f"top1 {name}"], found[f"nats {name}"] = hits / count, nats / count
         sums["top1"] += hits / count / len(corpora)
         sums["nats"] += nats / count / len(corpora)
+    if misses:
+        sums["brier"] = float(torch.cat(misses).nanmean())
     return {**sums, **(found if len(corpora) > 1 else {})}
 
 
@@ -115,6 +149,8 @@ def hold_back(corpus: Corpus) -> tuple[Corpus, Corpus]:
                 moves=corpus.moves[start : corpus.starts[last]],
                 starts=corpus.starts[first : last + 1] - start,
                 firsts=corpus.firsts[first : last + 1] - before,
+                winners=corpus.winners[first:last],
+                komi=corpus.komi[first:last],
             )
         )
     return parts[0], parts[1]
@@ -133,7 +169,8 @@ def train(
 
     validation: corpora by name, of games that are not in `corpus`; without any, games of the
     corpus are held back for it.
-    initial: weights to start from. Raises Stopped when interrupted.
+    initial: weights to start from; a value head that they have not starts anew. Raises Stopped when
+    interrupted.
     """
     if not validation:
         corpus, kept = hold_back(corpus)
@@ -144,18 +181,31 @@ def train(
     if corpus.positions == 0:
         raise BoardnetError("the corpus holds no positions: pack games of the size to train on")
     rng = torch.Generator().manual_seed(made.train.seed)
+    network = PolicyNetwork(made.network, rng)
+    if initial is not None:
+        start_from(network, initial)
     trainer = Trainer(
-        PolicyNetwork(made.network, rng),
+        network,
         loss,
         Sampler(corpus, made.batch, made.train.seed, made.hide),
         made.train,
         folder,
         validate=lambda network: validate(network, validation),
         device=device,
-        initial=initial,
     )
     describe(made, corpus, folder)
     return trainer.run()
+
+
+def start_from(network: PolicyNetwork, path: Path) -> None:
+    """Take over weights. Raises BoardnetError if they are another network's."""
+    weights = checkpoint.load_weights(path)
+    try:
+        missing, _ = network.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise BoardnetError(f"{path} has the weights of another network") from error
+    if any(not name.startswith(("judged.", "verdict.")) for name in missing):
+        raise BoardnetError(f"{path} has the weights of another network")
 
 
 def describe(made: Recipe, corpus: Corpus, folder: Path) -> None:

@@ -41,9 +41,9 @@ def test_every_way_to_ask_gets_the_same_priors(
     session.answer(f"loadsgf {path} {turn + 1}")
     answered = session.answer("kata-raw-nn 0")
     assert answered is not None
-    lines = answered[0].split("\n")
-    shown = [float(word) for line in lines[2:21] for word in line.split()]
-    same(np.nan_to_num(np.array([*shown, float(lines[21].split()[1])]), nan=-1))
+    lines = answered[0].partition("policy\n")[2].split("\n")
+    shown = [float(word) for line in lines[:19] for word in line.split()]
+    same(np.nan_to_num(np.array([*shown, float(lines[19].split()[1])]), nan=-1))
 
     priors = page_data(name, review(predictor, game))["priors"][turn]
     for vertex, prior in priors.items():
@@ -57,5 +57,6 @@ def test_every_way_to_ask_gets_the_same_priors(
     planes = planes_of(game, turn)
     [logits] = bare.run(None, {bare.get_inputs()[0].name: planes[None]})
     legal = np.append(planes[LEGAL].ravel() != 0, True)
-    chances = np.where(legal, np.exp(logits[0] - logits[0][legal].max()), 0)
+    moves = logits[0, :362]  # a value may follow
+    chances = np.where(legal, np.exp(moves - moves[legal].max()), 0)
     same(np.where(legal, chances / chances.sum(), -1))

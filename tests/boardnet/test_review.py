@@ -9,18 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sgfmill import sgf as sgfmill
 
 from boardnet import cli, records
 from boardnet.annotate import annotated
 from boardnet.drawing import Style
+from boardnet.engine import Engine
 from boardnet.errors import BoardnetError
+from boardnet.gtp import Session
 from boardnet.page import page, page_data
+from boardnet.planes import OPPONENT, OWN
 from boardnet.predictor import Predictor
 from boardnet.reporting import review_json, review_text, summary_lines
 from boardnet.review import ALL, FEWEST, Review, phase, reference, review
 from boardnet.rules import BLACK, WHITE
 from boardnet.vertices import vertex
+from common.runtime import Runtime
 
 GAMES = Path(__file__).parents[2] / "data" / "games"
 EAR = GAMES / "ear-reddening-1846.sgf"
@@ -127,10 +132,73 @@ def test_an_empty_game_and_an_illegal_one_can_be_reviewed(predictor: Predictor) 
     page("x.sgf", found)
 
 
-def test_no_value_is_made_up(ear: Review) -> None:
-    for text in (json.dumps(review_json("x", ear)), page("x", ear), annotated_text(ear, EAR)):
+def valued(predictor: Predictor, *, calibrated: bool = True) -> Predictor:
+    """A model that also says of each position how the stones on it compare: the lead in tens."""
+
+    def run(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        answers = predictor.runtime.run(planes)[:, : planes.shape[2] * planes.shape[3] + 1]
+        own, opponent = (
+            planes[:, which].sum((1, 2)).astype(np.float32) for which in (OWN, OPPONENT)
+        )
+        said = np.stack([(own - opponent) / 10, np.zeros(len(planes), np.float32)], 1)
+        return np.concatenate([answers, said], 1)
+
+    facts = {name: what for name, what in predictor.facts.items() if name != "value"}
+    return Predictor(Runtime(run, facts | ({"value": {"temperature": 2.0}} if calibrated else {})))
+
+
+def test_without_a_calibrated_value_none_is_made_up(predictor: Predictor) -> None:
+    found = review(valued(predictor, calibrated=False), records.read(EAR))
+    for text in (json.dumps(review_json("x", found)), annotated_text(found, EAR)):
         assert "winrate" not in text
         assert "SBKV" not in text
+    assert set(page_data("x", found)["black_wins"]) == {None}
+
+
+def test_a_calibrated_value_is_told_from_the_side_that_each_form_wants(
+    predictor: Predictor,
+) -> None:
+    [game] = records.parse(b"(;SZ[19]KM[6.5]AB[pd][dp][pp][dd];W[cj];B[qj])")
+    found = review(valued(predictor), game)
+    # White to move, four stones behind, 6.5 points given: a logit of 2.5 / width / temperature.
+    chance = 1 / (1 + math.exp(-(6.5 - 4) / (1 + 10 * math.log(2)) / 2))
+    assert found.boards[0].winrate == pytest.approx(chance, abs=1e-5)
+    assert found.black_wins(0) == pytest.approx(1 - chance, abs=1e-5)
+    assert review_json("x", found)["moves"][0]["winrate"] == pytest.approx(chance, abs=1e-4)
+    assert page_data("x", found)["black_wins"][0] == pytest.approx(1 - chance, abs=1e-5)
+    text = annotated(b"(;SZ[19]KM[6.5]AB[pd][dp][pp][dd];W[cj];B[qj])", found).decode()
+    wins = found.black_wins(1)
+    assert wins is not None
+    assert f"SBKV[{wins * 100:.2f}]" in text
+    assert text.count("SBKV") == 2
+
+
+@pytest.mark.parametrize("root", ["SZ[19]", "SZ[9]KM[6.5]"])
+def test_no_value_without_a_komi_nor_on_a_board_that_was_not_learnt(
+    predictor: Predictor, root: str
+) -> None:
+    [game] = records.parse(f"(;{root};B[cc];W[ee])".encode())
+    assert valued(predictor).predict(game).winrate is None
+
+
+def test_an_analysis_tells_the_winrate_of_each_move_that_it_lists(predictor: Predictor) -> None:
+    engine = Engine(valued(predictor))
+    engine.komi = 0.0
+    session = Session(engine, "0")
+    for line, pattern in (
+        ("kata-analyze b", r"winrate (0\.\d+)"),
+        ("lz-analyze b", r"winrate (\d+) "),
+    ):
+        answered = session.answer(line)
+        assert answered is not None
+        assert answered[1] is not None
+        told = answered[1].line
+        chances = [float(one) for one in re.findall(pattern, told)]
+        assert len(chances) == told.count("info move") == 20
+        # After Black's stone White is one behind: the same for every move on an empty board.
+        chance = 1 / (1 + math.exp(-1 / (1 + 10 * math.log(2)) / 2))
+        scale = 10_000 if line.startswith("lz") else 1
+        assert chances == pytest.approx([chance * scale] * 20, abs=1e-4 * scale)
 
 
 def annotated_text(found: Review, path: Path) -> str:
@@ -167,7 +235,7 @@ def test_an_annotated_record_loses_nothing(predictor: Predictor, path: Path) -> 
                 assert new[name][: len(values)] == values
             else:
                 assert new[name] == values
-        assert set(new) - set(old) <= {"C", "LB"}
+        assert set(new) - set(old) <= {"C", "LB", "SBKV"}
         marked = [
             value[:2] for name in ("LB", "TR", "SQ", "CR", "MA") for value in new.get(name, [])
         ]
