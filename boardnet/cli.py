@@ -15,6 +15,7 @@ from boardnet.errors import BoardnetError
 from common.errors import CommonError
 
 if TYPE_CHECKING:
+    from boardnet.game import Game
     from boardnet.network import PolicyNetwork
     from boardnet.predictor import Prediction, Predictor
 
@@ -38,20 +39,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """The next move of each game."""
-    from boardnet import records
+    from boardnet.evaluate import files
     from boardnet.predictor import Predictor
 
+    paths = [path for place in args.games for path in files(place)]
     predictor = Predictor.load(args.weights)
     if args.draw:
         from boardnet.figures import check_writable, predicted, write
 
         check_writable(args.draw)
-        if len(args.games) > 1 or args.all:
+        if len(paths) > 1 or args.all:
             raise BoardnetError("--draw makes one picture: name one game and one turn")
     failed = 0
-    for path in args.games:
+    for path in paths:
         try:
-            game = records.read(path, args.game)
+            game = _line(path, args.game, args.variation)
             turns = list(range(len(game.moves) + 1)) if args.all else args.turn
             found = predictor.predict_all(
                 game,
@@ -70,6 +72,18 @@ def predict(args: argparse.Namespace) -> int:
         if args.draw:
             write(predicted(path.name, found[-1]), args.draw)
     return failed
+
+
+def _line(path: Path, number: int, variation: int) -> Game:
+    """A game's main line, 1, or one of its variations, counted in the order of the file."""
+    from boardnet import records
+
+    if variation == 1:
+        return records.read(path, number)
+    found = records.lines(path, number)
+    if variation > len(found):
+        raise BoardnetError(f"{path} has {len(found)} lines of play, the main line counted as 1")
+    return found[variation - 1]
 
 
 def explain(args: argparse.Namespace) -> None:
@@ -200,16 +214,17 @@ def _review_one(args: argparse.Namespace, predictor: Predictor, path: Path) -> i
             print(reporting.review_text(str(path), found, style_of(sys.stdout)))
         return 0
     if args.output.suffix == ".html":
-        from boardnet.page import page
+        from boardnet.page import page, variations
 
-        written = page(path.name, found).encode()
+        beside = variations(predictor, found, records.lines(path, args.game))
+        written = page(path.name, found, beside).encode()
     else:
         from boardnet.annotate import annotated
 
         written = annotated(records.contents(path), found, args.game)
-    beside = args.output.with_name(f".{args.output.name}.part")
-    beside.write_bytes(written)
-    beside.replace(args.output)
+    part = args.output.with_name(f".{args.output.name}.part")
+    part.write_bytes(written)
+    part.replace(args.output)
     print(f"boardnet: {args.output}", file=sys.stderr)
     return 0
 
@@ -390,12 +405,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("predict", help="the next move of a game")
-    one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf")
+    one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
     when = one.add_mutually_exclusive_group()
     when.add_argument("--turn", type=_natural, help="after so many moves (default: the last)")
     when.add_argument("--all", action="store_true", help="after every number of moves")
     one.add_argument("--top", type=_positive, default=5, help="how many moves (default: 5)")
     one.add_argument("--game", type=_positive, default=1, help="which game of a collection")
+    one.add_argument("--variation", type=_positive, default=1, metavar="N",
+                     help="the N-th line of play in the file; 1 is the main line")  # fmt: skip
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument("--draw", type=Path, metavar="OUT.svg|png", help="the board as a picture")
     _answering(one)

@@ -22,6 +22,7 @@ __all__ = [
     "Game",
     "contents",
     "iterate",
+    "lines",
     "parse",
     "parse_tree",
     "read",
@@ -42,6 +43,17 @@ def read(path: str | PathLike[str], game: int = 1) -> Game:
     # There is a last tree: `trees` raises when there is none at all.
     has = "1 game" if tree.number == 1 else f"{tree.number} games"
     raise BoardnetError(f"{path} has only {has}, so there is no game {game} in it")
+
+
+def lines(path: str | PathLike[str], game: int = 1) -> list[Game]:
+    """The main line of a game, and every variation to its end, in the order of the file.
+
+    Raises BoardnetError as `read` does, also if a variation cannot be used.
+    """
+    for tree in trees(path):
+        if tree.number == game:
+            return [parse_tree(line, str(path)) for line in sgf.lines(tree)]
+    raise BoardnetError(f"there is no game {game} in {path}")
 
 
 def iterate(

@@ -98,6 +98,37 @@ def read_node(text: str, position: int) -> Node | None:
     return Node(properties, start, end, junk)
 
 
+def lines(tree: Tree) -> Iterator[Tree]:
+    """The lines of play of a tree, each as a tree without forks: first the main line, then every
+    variation to its end, in the order of the file.
+
+    >>> [one.text for one in lines(Tree("(;B[aa](;W[bb])(;W[cc](;B[a])(;B[b])))", 1, 1, 1, True))]
+    ['(;B[aa];W[bb])', '(;B[aa];W[cc];B[a])', '(;B[aa];W[cc];B[b])']
+    """
+    text = tree.text
+    kept: list[str] = []  # the nodes from the first to here, in pieces
+    opened: list[int] = []  # how many pieces there were at each bracket that is open
+    position, leaf = 0, False
+    while position < len(text):
+        found = _TO_PAREN.match(text, position)
+        assert found is not None  # it may match nothing, but it always matches
+        end = found.end()
+        piece = text[position:end].strip()
+        if end < len(text) and text[end] == "[":  # a value without an end
+            piece, end = text[position:].strip(), len(text)
+        if piece:
+            kept.append(piece)
+            leaf = True
+        if end < len(text) and text[end] == "(":
+            opened.append(len(kept))
+        elif leaf:
+            yield tree._replace(text=f"({''.join(kept)})")
+            leaf = False
+        if end < len(text) and text[end] == ")" and opened:
+            del kept[opened.pop() :]
+        position = end + 1
+
+
 def ends(text: str, node: Node) -> Iterator[tuple[str, int]]:
     """Where in the text each property of a node ends, after its last bracket.
 

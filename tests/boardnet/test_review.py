@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from boardnet.drawing import Style
 from boardnet.engine import Engine
 from boardnet.errors import BoardnetError
 from boardnet.gtp import Session
-from boardnet.page import page, page_data
+from boardnet.page import page, page_data, variations
 from boardnet.planes import OPPONENT, OWN
 from boardnet.predictor import Predictor
 from boardnet.reporting import review_json, review_text, summary_lines
@@ -372,6 +373,51 @@ def test_the_page_stands_alone_and_a_name_cannot_break_it(predictor: Predictor) 
     assert not re.search(r"""(src|href)=|@import|url\(\s*["']?http|fetch\(""", text)
 
 
+FORKED = b"(;SZ[9]KM[6.5];B[ee];W[gc](;B[dg];W[cc];B[gg])(;B[cg];W[dg];B[dh](;W[eg])(;W[ch])))"
+
+
+def test_variations_are_lines_in_the_order_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "forked.sgf"
+    path.write_bytes(FORKED)
+    found = records.lines(path)
+    assert found[0] == records.read(path)
+    names = [" ".join(vertex(move.point, 9) for move in game.moves) for game in found]
+    assert names == ["E5 G7 D3 C7 G3", "E5 G7 C3 D3 D2 E3", "E5 G7 C3 D3 D2 C2"]
+    with pytest.raises(BoardnetError, match="no game 2"):
+        records.lines(path, 2)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_the_first_line_is_the_main_line(path: Path) -> None:
+    main = records.read(path)
+    first = records.lines(path)[0]
+    assert (first.actions, first.komi, first.black) == (main.actions, main.komi, main.black)
+
+
+def test_a_variation_can_be_asked_about(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "forked.sgf"
+    path.write_bytes(FORKED)
+    assert cli.main(["predict", str(path), "--variation", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["turnNumber"] == 6
+    assert cli.main(["predict", str(path), "--variation", "4"]) == 1
+    assert "3 lines of play" in capsys.readouterr().err
+
+
+def test_a_page_has_the_variations_with_their_boards(predictor: Predictor, tmp_path: Path) -> None:
+    path = tmp_path / "forked.sgf"
+    path.write_bytes(FORKED)
+    lines = records.lines(path)
+    found = review(predictor, lines[0])
+    beside = variations(predictor, found, lines)
+    data = page_data("x", found, beside)["variations"]
+    assert [one["after"] for one in data] == [2, 2]
+    assert [move["move"] for move in data[1]["moves"]] == ["C3", "D3", "D2", "C2"]
+    for one, game in zip(data, lines[1:], strict=True):
+        assert len(one["boards"]) == len(one["moves"]) + 1
+        last = predictor.predict(game)
+        assert one["boards"][-1] == "".join(".XO"[stone] for stone in last.stones)
+
+
 DRIVE = """<script>
 const out = {};
 const stones = () => [...document.querySelectorAll('.stone')]
@@ -390,6 +436,12 @@ out.chart = document.getElementById('slider').value; out.middle = stones();
 document.querySelector('#surprising tr[tabindex]').click();
 out.table = document.getElementById('slider').value;
 out.candidate = document.querySelector('.candidate').dataset.vertex;
+const beside = document.querySelectorAll('#variations button');
+out.variations = beside.length;
+beside[0].click(); press('ArrowRight');
+out.varied = stones();
+press('ArrowLeft'); press('ArrowLeft');
+out.again = stones();
 out.fits = document.documentElement.scrollWidth <= innerWidth;
 document.body.innerHTML = '<pre>' + JSON.stringify(out) + '</pre>';
 </script>"""
@@ -401,7 +453,12 @@ def test_the_page_works_in_a_browser(ear: Review, tmp_path: Path, size: str) -> 
     if chromium is None:
         pytest.skip("chromium is not installed")
     path = tmp_path / "ear.html"
-    path.write_text(page("ear", ear).replace("</body>", f"{DRIVE}</body>"), encoding="utf-8")
+    [other] = records.parse(b"(;SZ[19];B[aa];W[ss];B[ba])")
+    own = records.read(EAR)
+    line = replace(own, actions=own.actions_before(126) + other.actions)
+    beside = variations(Predictor.load(), ear, [own, line])
+    text = page("ear", ear, beside)
+    path.write_text(text.replace("</body>", f"{DRIVE}</body>"), encoding="utf-8")
     run = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={size}",
            f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
            f"{path.as_uri()}#126"]  # fmt: skip
@@ -421,4 +478,8 @@ def test_the_page_works_in_a_browser(ear: Review, tmp_path: Path, size: str) -> 
     assert abs(int(out["chart"]) - 162) <= 1
     assert out["middle"] == stones(int(out["chart"]))
     assert (out["table"], out["candidate"]) == ("126", "J6")
+    assert out["variations"] == 1
+    after_two = "".join(".XO"[stone] for stone in beside[0].boards[2].stones)
+    assert out["varied"] == " ".join(f"{k}{one}" for k, one in enumerate(after_two) if one != ".")
+    assert out["again"] == stones(126)
     assert out["fits"]
