@@ -6,8 +6,7 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ def predict(args: argparse.Namespace) -> int:
         if len(paths) > 1 or args.all:
             raise BoardnetError("--draw makes one picture: name one game and one turn")
     failed = 0
-    for path in paths:
+    for path in _counted("predicting", paths):
         try:
             game = _line(path, args.game, args.variation)
             turns = list(range(len(game.moves) + 1)) if args.all else args.turn
@@ -173,26 +172,24 @@ def review(args: argparse.Namespace) -> int:
         return _review_one(args, predictor, paths[0])
 
     failed, scores = 0, []
-    with _counting("reviewing", len(paths)) as done:
-        for path in paths:
-            refused: list[BoardnetError] = []
-            try:
-                for game in records.iterate(path, refused=refused.append):
-                    found = reviewed(predictor, game, symmetries=args.symmetries)
-                    if args.json:
-                        print(json.dumps(reporting.review_json(str(path), found)), flush=True)
-                    else:
-                        print(reporting.game_line(path.name, found), flush=True)
-                    for player in reporting.PLAYERS:
-                        if (score := found.score(player)) is not None:
-                            scores.append((reporting.player_name(found, player), score))
-            except CommonError as error:
-                failed = 1
-                print(f"boardnet: {error}", file=sys.stderr)
-            for why in refused:
-                failed = 1
-                print(f"boardnet: {why}", file=sys.stderr)
-            done()
+    for path in _counted("reviewing", paths):
+        refused: list[BoardnetError] = []
+        try:
+            for game in records.iterate(path, refused=refused.append):
+                found = reviewed(predictor, game, symmetries=args.symmetries)
+                if args.json:
+                    print(json.dumps(reporting.review_json(str(path), found)), flush=True)
+                else:
+                    print(reporting.game_line(path.name, found), flush=True)
+                for player in reporting.PLAYERS:
+                    if (score := found.score(player)) is not None:
+                        scores.append((reporting.player_name(found, player), score))
+        except CommonError as error:
+            failed = 1
+            print(f"boardnet: {error}", file=sys.stderr)
+        for why in refused:
+            failed = 1
+            print(f"boardnet: {why}", file=sys.stderr)
     if scores and not args.json:
         print("", *reporting.summary_lines(scores), sep="\n")
     return failed
@@ -239,15 +236,23 @@ def _check_review(output: Path, source: Path) -> None:
         raise BoardnetError(f"{output} is the record itself: name another file")
 
 
-@contextmanager
-def _counting(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, where that is a terminal; call what it gives after each."""
+def _counted(what: str, paths: Sequence[Path]) -> Iterator[Path]:
+    """The paths, with a bar on stderr if there are several and that is a terminal."""
+    if len(paths) == 1:
+        yield paths[0]
+        return
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+    # Answers that go to a file must not be drawn above the bar instead.
+    bar = Progress(
+        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    )
+    with bar:
+        task = bar.add_task(what, total=len(paths))
+        for path in paths:
+            yield path
+            bar.advance(task)
 
 
 def gtp(args: argparse.Namespace) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -324,6 +326,19 @@ def test_a_folder_is_a_line_a_game_and_a_line_a_player(
     assert len(lines) == 2 + 1 + 1 + 2
     assert re.search(r"^AlphaGo +2 ", lines[-2])
     assert "bad.sgf" in told.err
+
+
+def test_answers_go_to_a_file_whole_though_a_bar_is_drawn_on_the_terminal(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
+    reader, terminal = pty.openpty()
+    paths = [str(path) for path in sorted(GAMES.glob("alphago-lee*.sgf"))]
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-m", "boardnet", "predict", *paths, "--json"],
+                       stdout=out, stderr=terminal, check=True, cwd=GAMES.parents[1])  # fmt: skip
+    os.close(terminal)
+    os.close(reader)
+    rows = [json.loads(line) for line in (tmp_path / "out").read_text("utf-8").splitlines()]
+    assert [row["file"] for row in rows] == paths
 
 
 def test_a_summary_is_weighted_by_moves(ear: Review) -> None:
