@@ -69,7 +69,7 @@ def planes(folder: Path) -> None:
     from sgfmill import boards
 
     from boardnet import corpus, records
-    from boardnet.evaluate import files
+    from boardnet.records import files
 
     games = [game for path in files(folder)[:2] for game in records.iterate(path)]
     games += [game for path in files(folder)[2:] for game in records.iterate(path)]
@@ -107,8 +107,8 @@ def step(folder: Path) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     from boardnet import corpus, records
-    from boardnet.evaluate import files
     from boardnet.network import PolicyNetwork
+    from boardnet.records import files
     from boardnet.train import loss, recipe
     from common.device import World, autocast_dtype, to_tensors
     from common.step import Stepper

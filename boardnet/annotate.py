@@ -8,16 +8,14 @@ With a calibrated value, SBKV has Black's chance to win in percent, which Sabaki
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
-from io import BytesIO
 
 from boardnet import sgf
-from boardnet.charset import KEEP, charset
 from boardnet.errors import BoardnetError
 from boardnet.predictor import Candidate
 from boardnet.review import Played, Review
 from boardnet.rules import BLACK
+from boardnet.sgf_tree import decoded, encoded
 from boardnet.vertices import vertex
 from boardnet.writing import escaped, sgf_point
 
@@ -31,49 +29,24 @@ def annotated(data: bytes, review: Review, number: int = 1) -> bytes:
 
     Raises BoardnetError if the file's encoding is so broken that its bytes cannot be kept.
     """
-    codec = charset(data[: sgf.CHUNK])
-    text = codecs.getincrementaldecoder(codec)(KEEP).decode(data, True)
-    mark = data[: len(data) - len(_encoded(text, codec))]
-    if mark not in (b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    mark, text, codec = decoded(data)
+    if mark + encoded(text, codec) != data:
         raise BoardnetError("the bytes of this record do not fit its encoding: save it as UTF-8")
-    if mark + _encoded(text, codec) != data:
-        codec = {"utf-16-le": "utf-16-be"}.get(_plain(codec), codec)
-        if mark + _encoded(text, codec) != data:
-            raise BoardnetError(
-                "the bytes of this record do not fit its encoding: save it as UTF-8"
-            )
-    begin, tree = _tree(data, text, number)
+    begin, tree = _tree(text, number)
     parts, done = [], 0
     for offset, inserted in _insertions(tree, review):
         parts += [text[done : begin + offset], inserted]
         done = begin + offset
-    return mark + _encoded("".join([*parts, text[done:]]), codec)
+    return mark + encoded("".join([*parts, text[done:]]), codec)
 
 
-def _plain(codec: str) -> str:
-    """The codec that writes no mark of order."""
-    return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(codec, codec)
-
-
-def _encoded(text: str, codec: str) -> bytes:
-    try:
-        return text.encode(_plain(codec), "surrogateescape")
-    except UnicodeEncodeError:
-        raise BoardnetError(
-            "the bytes of this record do not fit its encoding: save it as UTF-8"
-        ) from None
-
-
-def _tree(data: bytes, text: str, number: int) -> tuple[int, sgf.Tree]:
+def _tree(text: str, number: int) -> tuple[int, sgf.Tree]:
     """Where a game begins in the text of its file, and its tree."""
-    at = 0
-    for tree in sgf.trees(BytesIO(data)):
-        at = text.find(tree.text, at)
-        if at < 0:
-            raise BoardnetError("this record has NUL bytes in it: save it as UTF-8")
+    if "\0" in text:
+        raise BoardnetError("this record has NUL bytes in it: save it as UTF-8")
+    for start, tree in sgf.cut(text):
         if tree.number == number:
-            return at, tree
-        at += len(tree.text)
+            return start, tree
     raise BoardnetError(f"there is no game {number} in this file")
 
 

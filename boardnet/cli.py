@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """The next move of each game."""
-    from boardnet.evaluate import files
     from boardnet.predictor import Predictor
+    from boardnet.records import files
 
     paths = [path for place in args.games for path in files(place)]
     predictor = Predictor.load(args.weights)
@@ -137,7 +137,7 @@ def _explain_move(args: argparse.Namespace, network: PolicyNetwork) -> None:
 def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
     from boardnet import explain as explaining
     from boardnet import figures, records
-    from boardnet.evaluate import files
+    from boardnet.records import files
 
     layer, _, number = args.filter.partition(":")
     if number and not number.isdigit():
@@ -158,8 +158,8 @@ def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
 def review(args: argparse.Namespace) -> int:
     """How expected the moves of games were."""
     from boardnet import records, reporting
-    from boardnet.evaluate import files
     from boardnet.predictor import Predictor
+    from boardnet.records import files
     from boardnet.review import review as reviewed
 
     paths = [path for one in args.games for path in files(one)]
@@ -290,8 +290,8 @@ def gtp(args: argparse.Namespace) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Accuracy on games."""
     from boardnet.evaluate import evaluate as scores
-    from boardnet.evaluate import files
     from boardnet.predictor import Predictor
+    from boardnet.records import files
 
     if not args.json:
         print(f"{'file':40} positions  top-1  top-5   nats")
@@ -315,8 +315,8 @@ def pack(args: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from boardnet import corpus
-    from boardnet.evaluate import files
     from boardnet.packing import pack as packed
+    from boardnet.records import files
 
     if args.output.exists():  # said before the work, not after it
         raise BoardnetError(f"{args.output} exists already: name another folder, or remove it")

@@ -15,8 +15,6 @@ from boardnet.errors import BoardnetError
 from boardnet.predictor import BATCH, Predictor
 from boardnet.value import winrate
 
-ENDINGS = (".sgf", ".sgf.xz", ".sgf.gz", ".sgf.bz2")
-
 
 @dataclass(frozen=True)
 class Score:
@@ -32,19 +30,6 @@ class Score:
     top1: float
     top5: float
     nats: float
-
-
-def files(path: Path) -> list[Path]:
-    """The game files in a folder and the folders in it, or the one file, in order of their names.
-
-    Raises BoardnetError if there are none.
-    """
-    if not path.is_dir():
-        return [path]
-    found = sorted(one for one in path.rglob("*") if one.name.lower().endswith(ENDINGS))
-    if not found:
-        raise BoardnetError(f"{path} holds no game files ({', '.join(ENDINGS)})")
-    return found
 
 
 def evaluate(

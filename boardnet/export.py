@@ -12,11 +12,12 @@ import torch
 
 from boardnet import records
 from boardnet.errors import BoardnetError
-from boardnet.evaluate import calibrated, evaluate, files, value
+from boardnet.evaluate import calibrated, evaluate, value
 from boardnet.game import Game
 from boardnet.network import Heads, NetworkConfig, PolicyNetwork
 from boardnet.planes import NAMES
 from boardnet.predictor import Predictor
+from boardnet.records import files
 from boardnet.review import reference
 from common import checkpoint
 from common.axes import BOARD, check

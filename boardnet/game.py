@@ -1,6 +1,7 @@
 """Game: what one record says, as plain values. `records` makes it, `rules` plays it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Game:
     player: who plays next by PL, if that was said after the last move; else EMPTY.
     komi: points; None if the record does not say. handicap: what HA says, 0 without it.
     result, date, rules and the ranks are the record's own words.
+    comments: what is said of the position after so many moves; the turns without are not there.
     notes: one sentence for each thing that was odd or repaired.
     """
 
@@ -49,6 +51,7 @@ class Game:
     rules: str = ""
     event: str = ""
     name: str = ""
+    comments: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @cached_property

@@ -123,7 +123,7 @@ class Predictor:
     ) -> list[Prediction]:
         """Several turns of a game, by default the one after its last move.
 
-        A game with an illegal move ends before it, which the predictions' notes say.
+        An illegal move is played as it stands, as SGF has it, and the predictions' notes say so.
         symmetries: 8 averages over the board's turned and mirrored forms (4 if it is not
         square): a little better, and exactly alike for a turned game.
         """
@@ -217,21 +217,19 @@ class Predictor:
 
 
 def _asked(game: Game, turns: Sequence[int] | None) -> _Asked:
-    """Positions after so many moves; after the last legal one if it is not said."""
+    """Positions after so many moves; after the last one if it is not said."""
     moves = encode(game)
     notes = []
     board = empty_board(game.rows, game.columns)
     legal = first_illegal(board, moves, 0, len(moves))
-    played = sum(action.kind == records.MOVE for action in game.actions[:legal])
     if legal < len(moves):
-        notes.append(
-            f"move {played + 1} of the record is illegal: the game is read up to move {played}"
-        )
-    turns = [played] if turns is None else turns
+        played = sum(action.kind == records.MOVE for action in game.actions[:legal])
+        notes.append(f"move {played + 1} of the record is illegal: it was played all the same")
+    turns = [len(game.moves)] if turns is None else turns
     for turn in turns:
-        if not 0 <= turn <= played:
-            raise BoardnetError(f"turn must be 0 to {played} in this game, got {turn}")
-    positions = tuple(_position(board, game, moves[:legal], turn) for turn in turns)
+        if not 0 <= turn <= len(game.moves):
+            raise BoardnetError(f"turn must be 0 to {len(game.moves)} in this game, got {turn}")
+    positions = tuple(_position(board, game, moves, turn) for turn in turns)
     return _Asked(game, positions, tuple(notes))
 
 
@@ -243,17 +241,15 @@ def playable(game: Game) -> int:
 
 
 def planes_of(game: Game, turn: int) -> NDArray[np.uint8]:
-    """What the network sees after `turn` legal moves: uint8 [plane, row, column]."""
+    """What the network sees after `turn` moves: uint8 [plane, row, column]."""
     return _position(empty_board(game.rows, game.columns), game, encode(game), turn).planes
 
 
 def _position(board: list[int], game: Game, moves: list[int], turn: int) -> _Position:
     clear(board, game.rows, game.columns)
     recent = [0] * HISTORY
-    at, ko, ko_for = replay(board, moves, 0, len(moves), turn, recent)
+    _, ko, ko_for = replay(board, moves, 0, len(moves), turn, recent)
     player = game.player_to_move(turn)
-    if moves[at:] == [] and len(moves) < len(game.actions):  # cut at an illegal move
-        player = game.moves[turn].colour
     where = _where(game.rows, game.columns)
     cells = game.rows * game.columns
     out = [0] * (len(NAMES) * cells)

@@ -12,12 +12,14 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
+from boardnet.errors import BoardnetError
 from boardnet.game import MOVE, SETUP, Action, Game
 from boardnet.rules import BLACK, EMPTY, WHITE
 from boardnet.sgf import Node, Tree, read_node
-from boardnet.vertices import COLUMN_LETTERS, Point
+from boardnet.vertices import Point, parse_vertex
 
-MAX_SIZE = len(COLUMN_LETTERS)  # rows or columns
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAX_SIZE = len(_LETTERS)  # rows or columns
 MAX_SETUP = 1_000_000  # stones: rectangles could say billions in a small file
 
 _COLOURS = {"B": BLACK, "W": WHITE}
@@ -64,8 +66,7 @@ class _Tables(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _tables(rows: int, columns: int) -> _Tables:
-    letters = "abcdefghijklmnopqrstuvwxy"
-    points = {letters[c] + letters[r]: (r, c) for r in range(rows) for c in range(columns)}
+    points = {_LETTERS[c] + _LETTERS[r]: (r, c) for r in range(rows) for c in range(columns)}
     played: dict[str, Point | None] = {"": None, **points}
     # Older records write a pass as [tt] on boards up to 19x19; newer ones leave it empty.
     if rows <= 19 and columns <= 19:
@@ -97,6 +98,8 @@ class _Reading:
         self.tree = tree
         self.actions: list[Action] = []
         self.header: dict[str, tuple[str, int]] = {}  # value, offset of its node
+        self.comments: dict[int, str] = {}  # after so many moves
+        self.turn = 0
         self.player = EMPTY
         self.stones_set_up = 0
         self.odd: dict[str, tuple[int, int]] = {}  # what: how often, where first
@@ -132,14 +135,17 @@ class _Reading:
         run = _PLAIN_NODES.match(self.tree.text, position)
         if run is None:
             return position
-        moves = self.tables.moves
+        moves, tokens = self.tables.moves, _PLAIN_MOVE.findall(run[0])
         try:
-            self.actions += [moves[token] for token in _PLAIN_MOVE.findall(run[0])]
+            self.actions += [moves[token] for token in tokens]
         except KeyError:
             for token in _PLAIN_MOVE.finditer(self.tree.text, position, run.end()):
                 if token[0] not in moves:
                     raise self.no_point(token[0], token.start()) from None
                 self.actions.append(moves[token[0]])
+                self.turn += 1
+        else:
+            self.turn += len(tokens)
         self.player = EMPTY
         return run.end()
 
@@ -156,6 +162,7 @@ class _Reading:
         moves: list[tuple[str, str]] = []
         setup = False
         player = EMPTY
+        said: list[str] = []
         for name, values in node.properties:
             if name in _COLOURS:
                 moves += [(name, value) for value in values]
@@ -167,6 +174,8 @@ class _Reading:
                 player = _COLOURS.get(values[0].strip()[:1].upper(), EMPTY)
                 if player == EMPTY:
                     self.note(f"{_shown(name, values[0])} names no player", node.start)
+            elif name == "C":
+                said += filter(None, map(text_of, values))
         if len(moves) > 1 or (moves and setup):
             self.note("one node has several moves, or a move and set-up stones", node.start)
         played = set()
@@ -176,14 +185,36 @@ class _Reading:
                 self.move(name, value, node.start)
             played.add(name)
         self.player = player or self.player
+        if said:
+            before = [self.comments[self.turn]] if self.turn in self.comments else []
+            self.comments[self.turn] = "\n".join(before + said)
 
     def move(self, name: str, value: str, offset: int) -> None:
         value = value.strip()
-        action = self.tables.moves.get(f"{name}[{'' if value.lower() == 'pass' else value}]")
+        value = "" if value.lower() == "pass" else value
+        action = self.tables.moves.get(f"{name}[{value}]")
         if action is None:
-            raise self.no_point(_shown(name, value), offset)
+            action = Action(MOVE, _COLOURS[name], self.point(value, _shown(name, value), offset))
         self.actions.append(action)
+        self.turn += 1
         self.player = EMPTY
+
+    def point(self, value: str, shown: str, offset: int) -> Point:
+        """The point that `value` names, also in a spelling that SGF does not have.
+
+        "PD" is "pd" where there are not so many columns, and "Q16" (the first form of SGF, and
+        programs that mix it up with what they show) can mean nothing else.
+        """
+        found = self.tables.points.get(value) or self.tables.points.get(value.lower())
+        if found is None:
+            try:
+                found = parse_vertex(value, self.rows, self.columns)
+            except BoardnetError:
+                raise self.no_point(shown, offset) from None
+            assert found is not None  # "pass" is no point, and no move gets here with it
+        if value not in self.tables.points:
+            self.note("points are written in another way than SGF's, and were understood", offset)
+        return found
 
     def set_up(self, name: str, value: str, offset: int) -> None:
         """Put stones on one point, or on the rectangle between two corners ("aa:cc")."""
@@ -191,11 +222,10 @@ class _Reading:
         if not value:
             self.note(f"{name}[] names no point", offset)
             return
-        first, _, last = value.partition(":")
-        points = self.tables.points
-        start, stop = points.get(first.strip()), points.get(last.strip() or first.strip())
-        if start is None or stop is None:
-            raise self.no_point(_shown(name, value), offset)
+        first, _, last = (part.strip() for part in value.partition(":"))
+        shown = _shown(name, value)
+        start = self.point(first, shown, offset)
+        stop = self.point(last, shown, offset) if last else start
         top, bottom = sorted((start[0], stop[0]))
         left, right = sorted((start[1], stop[1]))
         self.stones_set_up += (bottom + 1 - top) * (right + 1 - left)
@@ -209,8 +239,7 @@ class _Reading:
 
     def no_point(self, shown: str, offset: int) -> Unusable:
         board = f"{self.columns}x{self.rows} board"
-        moves = sum(action.kind == MOVE for action in self.actions)
-        after = f", after move {moves}" if moves else ""
+        after = f", after move {self.turn}" if self.turn else ""
         return Unusable(f"{shown} is not on the {board}{after}", offset)
 
     def check_kind(self) -> None:
@@ -282,13 +311,24 @@ class _Reading:
             player=self.player,
             komi=komi,
             handicap=handicap,
+            comments=self.comments,
             notes=tuple(notes),
             **texts,
         )
 
 
+def text_of(value: str) -> str:
+    """A value as text of several lines: escapes undone, and nothing in it that steers a terminal.
+
+    >>> text_of("one\\r\\ntwo \\\\] three  ")
+    'one\\ntwo ] three'
+    """
+    value = _SOFT_BREAK.sub("", value).replace("\r\n", "\n").replace("\r", "\n")
+    return "\n".join(_text(line) for line in value.split("\n")).strip()
+
+
 def _text(value: str) -> str:
-    """A value as one line of text: escapes undone, and nothing in it that steers a terminal.
+    """The same as one line.
 
     >>> _text(r"a \\] b\\: \\\\ c")
     'a ] b: \\\\ c'

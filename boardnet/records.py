@@ -5,22 +5,29 @@ trees and nodes, `properties` says what a tree means.
 """
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from boardnet import sgf
 from boardnet.errors import BoardnetError
 from boardnet.game import MOVE, SETUP, Action, Game
 from boardnet.properties import Unusable, game_of
+from common.errors import CommonError
+
+if TYPE_CHECKING:
+    from boardnet.sgf_tree import Collection
 
 __all__ = [
     "MOVE",
     "SETUP",
     "Action",
     "Game",
+    "collection",
     "contents",
+    "files",
     "iterate",
     "lines",
     "parse",
@@ -29,20 +36,24 @@ __all__ = [
     "trees",
 ]
 
+_PACKED = (".xz", ".gz", ".bz2")
+ARCHIVES = (".zip", ".tar", *(f".tar{ending}" for ending in _PACKED), ".tgz", ".txz", ".tbz2")
+ENDINGS = (".sgf", *(f".sgf{ending}" for ending in _PACKED), *ARCHIVES)
+LARGEST = 1 << 30  # bytes of one file inside an archive
+
+Refused = Callable[[BoardnetError], object]
+Wanted = Callable[[str], bool]
+
 
 def read(path: str | PathLike[str], game: int = 1) -> Game:
-    """One game of a file, counted from 1. A file ending in .xz, .gz or .bz2 is unpacked.
+    """One game of a file, counted from 1.
 
-    Raises BoardnetError if the file cannot be read, has no such game, or it cannot be used.
+    A file ending in .xz, .gz or .bz2 is unpacked; those inside a zip or tar count one after the
+    other. Raises BoardnetError if the file cannot be read, has no such game, or that cannot be
+    used.
     """
-    if game < 1:
-        raise BoardnetError(f"games are counted from 1, so there is no game {game}")
-    for tree in trees(path):
-        if tree.number == game:
-            return parse_tree(tree, str(path))
-    # There is a last tree: `trees` raises when there is none at all.
-    has = "1 game" if tree.number == 1 else f"{tree.number} games"
-    raise BoardnetError(f"{path} has only {has}, so there is no game {game} in it")
+    name, tree = _find(path, game)
+    return parse_tree(tree, name)
 
 
 def lines(path: str | PathLike[str], game: int = 1) -> list[Game]:
@@ -50,23 +61,20 @@ def lines(path: str | PathLike[str], game: int = 1) -> list[Game]:
 
     Raises BoardnetError as `read` does, also if a variation cannot be used.
     """
-    for tree in trees(path):
-        if tree.number == game:
-            return [parse_tree(line, str(path)) for line in sgf.lines(tree)]
-    raise BoardnetError(f"there is no game {game} in {path}")
+    name, tree = _find(path, game)
+    return [parse_tree(line, name) for line in sgf.lines(tree)]
 
 
-def iterate(
-    path: str | PathLike[str], refused: Callable[[BoardnetError], object] | None = None
-) -> Iterator[Game]:
+def iterate(path: str | PathLike[str], refused: Refused | None = None) -> Iterator[Game]:
     """All games of a file, in the memory that the longest takes.
 
-    refused: is given the error of each game that cannot be used, and the next one follows;
-    without it that error is raised. What is wrong with the file itself is always raised.
+    refused: is given the error of each game, and of each file in an archive, that cannot be used,
+    and the next one follows; without it that error is raised. What is wrong with the file itself
+    is always raised.
     """
-    for tree in trees(path):
+    for name, tree in trees(path, refused):
         try:
-            game = parse_tree(tree, str(path))
+            game = parse_tree(tree, name)
         except BoardnetError as error:
             if refused is None:
                 raise
@@ -85,6 +93,45 @@ def parse(data: bytes, name: str = "the record") -> list[Game]:
     return [parse_tree(tree, name) for tree in _trees(BytesIO(data), name)]
 
 
+def collection(path: str | PathLike[str]) -> "Collection":
+    """All that is in a file: every game with its variations and properties, to be changed and
+    written back without loss, see `boardnet.sgf_tree`.
+
+    Raises BoardnetError if it cannot be read or holds no game.
+    """
+    from boardnet.sgf_tree import Collection
+
+    return Collection.parse(contents(path), str(path))
+
+
+def files(path: Path) -> list[Path]:
+    """The game files in a folder and the folders in it, or the one file, in order of their names.
+
+    Raises BoardnetError if there are none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(one for one in path.rglob("*") if is_game_file(one.name) and one.is_file())
+    if not found:
+        raise BoardnetError(f"{path} holds no game files ({', '.join(ENDINGS)})")
+    return found
+
+
+def is_game_file(name: str) -> bool:
+    """Whether a file of this name, in a folder or an archive, is taken for game records.
+
+    >>> is_game_file("a/game.SGF"), is_game_file("games.tar.xz"), is_game_file("._game.sgf")
+    (True, True, False)
+    """
+    last = name.rpartition("/")[2]
+    return last.lower().endswith(ENDINGS) and not last.startswith(".")
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name is a zip or tar."""
+    return name.lower().endswith(ARCHIVES)
+
+
 def contents(path: str | PathLike[str]) -> bytes:
     """The bytes of a file, unpacked. Raises BoardnetError if it cannot be read."""
     try:
@@ -94,19 +141,28 @@ def contents(path: str | PathLike[str]) -> bytes:
     except (EOFError, unpacking_error) as error:
         raise BoardnetError(f"cannot unpack {path}: {str(error).lower()}") from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BoardnetError(f"cannot read {path}: {reason}") from error
+        raise _unreadable(path, error) from error
 
 
-def trees(path: str | PathLike[str]) -> Iterator[sgf.Tree]:
-    """The game trees of a file, still as text: work for `parse_tree`, in another process too."""
+def trees(
+    path: str | PathLike[str], refused: Refused | None = None, wanted: Wanted | None = None
+) -> Iterator[tuple[str, sgf.Tree]]:
+    """The game trees of a file, still as text, each with the name of the file that it is in.
+
+    Work for `parse_tree`, in another process too. refused: see `iterate`. wanted: is asked for
+    each game file of an archive, in order, whether to read it.
+    """
+    path = Path(path)
+    if is_archive(path.name):
+        yield from _archived(path, refused, wanted)
+        return
     try:
-        stream, unpacking_error = _open(Path(path))
+        stream, unpacking_error = _open(path)
         with stream:
-            yield from _trees(stream, str(path), unpacking_error)
+            for tree in _trees(stream, str(path), unpacking_error):
+                yield str(path), tree
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BoardnetError(f"cannot read {path}: {reason}") from error
+        raise _unreadable(path, error) from error
 
 
 def parse_tree(tree: sgf.Tree, name: str = "the record") -> Game:
@@ -119,6 +175,71 @@ def parse_tree(tree: sgf.Tree, name: str = "the record") -> Game:
     except Unusable as error:
         which = f"{name}, game {tree.number}" if tree.number > 1 else name
         raise BoardnetError(f"{which}, {tree.place(error.offset)}: {error}") from None
+
+
+def _find(path: str | PathLike[str], game: int) -> tuple[str, sgf.Tree]:
+    """The game of that number, counted from 1, and the name of its file."""
+    if game < 1:
+        raise BoardnetError(f"games are counted from 1, so there is no game {game}")
+    number = 0
+    for number, found in enumerate(trees(path), 1):
+        if number == game:
+            return found
+    # A file without any has raised already.
+    has = "1 game" if number == 1 else f"{number} games"
+    raise BoardnetError(f"{path} has only {has}, so there is no game {game} in it")
+
+
+def _archived(
+    path: Path, refused: Refused | None, wanted: Wanted | None
+) -> Iterator[tuple[str, sgf.Tree]]:
+    """The trees of all game files in a zip or tar."""
+    from common.archives import entries
+
+    seen, taken = 0, False
+
+    def take(name: str) -> bool:
+        nonlocal seen, taken
+        seen += (is_one := is_game_file(name) and not is_archive(name))
+        taken = is_one and (wanted is None or wanted(name))
+        return taken
+
+    try:
+        for entry in entries(path, take, LARGEST):
+            name = f"{path}/{entry.name}"
+            try:
+                if entry.problem:
+                    raise BoardnetError(f"{name}: {entry.problem}")
+                if taken:
+                    data = BytesIO(_unpacked(name, entry.data))
+                    yield from ((name, tree) for tree in _trees(data, name))
+            except BoardnetError as error:
+                if refused is None:
+                    raise
+                refused(error)
+    except BoardnetError:
+        raise
+    except CommonError as error:
+        raise BoardnetError(str(error)) from error
+    if seen == 0:
+        raise BoardnetError(f"{path} holds no game files ({', '.join(ENDINGS[:4])})")
+
+
+def _unpacked(name: str, data: bytes) -> bytes:
+    """A file of an archive, unpacked by its ending."""
+    packers = {".xz": "lzma", ".gz": "gzip", ".bz2": "bz2"}
+    packer = packers.get(Path(name).suffix.lower())
+    if packer is None:
+        return data
+    try:
+        unpacked: bytes = import_module(packer).decompress(data)
+    except Exception as error:  # each has errors of its own; damaged bytes are all there can be
+        raise BoardnetError(f"cannot unpack {name}: {str(error).lower()}") from error
+    return unpacked
+
+
+def _unreadable(path: str | PathLike[str], error: OSError) -> BoardnetError:
+    return BoardnetError(f"cannot read {path}: {(error.strerror or str(error)).lower()}")
 
 
 def _open(path: Path) -> tuple[BinaryIO, type[Exception]]:

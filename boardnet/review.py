@@ -94,13 +94,12 @@ class Review:
 
 
 def review(predictor: Predictor, game: Game, *, symmetries: int = 1, top: int = 10) -> Review:
-    """All legal moves of a game. top: how many candidates are kept for each.
+    """The moves of a game, up to an illegal one. top: how many candidates are kept for each.
 
     Raises BoardnetError if the game cannot be asked about.
     """
-    found = predictor.predict_all(
-        game, list(range(playable(game) + 1)), top=top, symmetries=symmetries
-    )
+    legal = playable(game)
+    found = predictor.predict_all(game, list(range(legal + 1)), top=top, symmetries=symmetries)
     played = tuple(
         _played(number, action.point, before)
         for number, (action, before) in enumerate(zip(game.moves, found, strict=False), 1)
@@ -108,7 +107,10 @@ def review(predictor: Predictor, game: Game, *, symmetries: int = 1, top: int = 
     )
     reference = predictor.facts.get("surprise")
     scores = _scores(played, reference if isinstance(reference, dict) else {})
-    return Review(game, played, tuple(found), scores, found[0].notes)
+    notes = found[0].notes
+    if legal < len(game.moves):
+        notes = (*notes, f"the review ends before it, after move {legal}")
+    return Review(game, played, tuple(found), scores, notes)
 
 
 def reference(predictor: Predictor, games: Iterable[Game]) -> dict[str, Any]:

@@ -184,6 +184,22 @@ def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:
     return size, number
 
 
+def cut(text: str) -> Iterator[tuple[int, Tree]]:
+    """The game trees of a text that is in memory, and where in it each starts.
+
+    >>> [(start, tree.text) for start, tree in cut("a mail: (;B[aa]) and (;B[bb])")]
+    [(8, '(;B[aa])'), (21, '(;B[bb])')]
+    """
+    number, done, line, column = 0, 0, 1, 1
+    while (start := _TREE.search(text, done)) is not None:
+        end, closed = _end_of_tree(text, start.start())
+        line, column = _advance(text, done, start.start(), line, column)
+        number += 1
+        yield start.start(), Tree(text[start.start() : end], number, line, column, closed)
+        line, column = _advance(text, start.start(), end, line, column)
+        done = end
+
+
 def _end_of_tree(text: str, position: int) -> tuple[int, bool]:
     """Where the tree that starts at `position` ends, and whether its last bracket is there.
 

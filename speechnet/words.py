@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from common.archives import Entry, entries, fingerprint
 from speechnet import audio
-from speechnet.archives import Entry, entries, fingerprint
 from speechnet.cache import Append, Int16s, cached
 from speechnet.errors import SpeechnetError
 from speechnet.files import READ
@@ -27,6 +27,7 @@ from speechnet.naming import Table
 
 RATE = 16_000  # samples a second of every clip
 LONGEST = 60.0  # seconds; a longer recording is not one of a word
+LARGEST = 32 * 2**20  # bytes of one file; a minute of 24-bit stereo at 96 kHz is 33 MiB
 NEAR_SILENT = -45.0  # dBFS of Clip.loud_db; below it there is hardly a word to hear
 
 # What libsndfile reads, and what people also have: the latter comes into the report by name.
@@ -171,7 +172,7 @@ def _decoded(source: Path) -> Iterator[tuple[Entry, _Decoded | None]]:
     waiting: deque[tuple[Entry, Future[_Decoded] | None]] = deque()
     wanted = _SOUNDS | _TABLES
     with ThreadPoolExecutor(workers, thread_name_prefix="decoding") as pool:
-        for entry in entries(source, lambda name: _ending(name) in wanted):
+        for entry in entries(source, lambda name: _ending(name) in wanted, LARGEST):
             sound = _ending(entry.name) in _SOUNDS or bool(entry.problem)
             waiting.append((entry, pool.submit(_decode, entry) if sound else None))
             while len(waiting) > 4 * workers:

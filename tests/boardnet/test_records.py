@@ -153,6 +153,7 @@ def test_rows_count_from_the_top_and_columns_from_the_left() -> None:
         ("(;B[pd] oops ;W[dd])", "B:pd W:dd"),
         ("(;B[pd]C[see [1] there];W[dd])", "B:pd W:dd"),
         ("(;B[pd];W[dd]KO[])", "B:pd W:dd"),
+        ("(;B[PD];W[q3];AB[A1:b1])", "B:pd W:pq AB:as AB:bs"),  # can mean nothing else
     ],
 )
 def test_what_a_person_can_read_is_read(text: str, expected: str) -> None:
@@ -170,6 +171,7 @@ def test_what_a_person_can_read_is_read(text: str, expected: str) -> None:
         ("(;SZ[])", "SZ[] says no size"),
         ("(;AB[])", "AB[] names no point"),
         ("(;PL[x])", "PL[x] names no player"),
+        ("(;B[PD];W[dd])", "line 1, column 3: points are written in another way than SGF's"),
         ("(;HA[4];W[dd])", "no stones are placed"),
         ("(;HA[four])", "HA[four] is no number of stones"),
         ("(;KM[many])", "KM[many] cannot be a komi"),
@@ -232,6 +234,16 @@ def test_the_header_is_read() -> None:
     assert (found.event, found.name, found.handicap) == ("Cup", "Final", 3)
 
 
+def test_boards_beyond_25_have_capital_letters() -> None:
+    found = game("(;SZ[52];B[aZ];W[Aa])")
+    assert [action.point for action in found.moves] == [(51, 0), (0, 26)]
+
+
+def test_comments_are_those_of_the_position_that_they_are_about() -> None:
+    found = game("(;C[before];B[pd]C[one\r\ntwo \\] x];W[dd];AB[pp]C[set up]C[and more];B[dp]C[ ])")
+    assert found.comments == {0: "before", 1: "one\ntwo ] x", 2: "set up\nand more"}
+
+
 def test_names_cannot_steer_a_terminal() -> None:
     assert game("(;PB[a\x1b\\]0;title\x07b])").black == "a ]0;title b"
 
@@ -290,8 +302,8 @@ def test_actions_before_a_turn_include_the_stones_set_up_for_it() -> None:
         ("(;GM[2]SZ[8])", "line 1, column 3: this is another game than Go: GM[2] (Othello)"),
         ("(;GM[chess])", "another game than Go"),
         ("(;SZ[0])", "SZ[0]"),
-        ("(;SZ[26])", "boards of 1 to 25 rows and columns"),
-        ("(;SZ[19:99])", "boards of 1 to 25 rows and columns"),
+        ("(;SZ[53])", "boards of 1 to 52 rows and columns"),
+        ("(;SZ[19:99])", "boards of 1 to 52 rows and columns"),
         ("(;SZ[-9])", "SZ[-9] is no board size"),
         ("(;SZ[nine])", "no board size"),
         ("(;SZ[" + "9" * 5000 + "])", "no board size"),
@@ -300,7 +312,8 @@ def test_actions_before_a_turn_include_the_stones_set_up_for_it() -> None:
             "line 3, column 2: W[jj] is not on the 9x9 board, after move 1",
         ),
         ("(;SZ[13:9];B[aj])", "B[aj] is not on the 13x9 board"),
-        ("(;B[PD])", "B[PD]"),
+        ("(;SZ[9]B[PD])", "B[PD]"),
+        ("(;B[I5])", "B[I5]"),
         ("(;B[p])", "B[p]"),
         ("(;B[pdd];W[dd])", "B[pdd]"),
         ("(;B[\x1b\\]0;x])", "B[]0;x]"),

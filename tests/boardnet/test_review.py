@@ -20,6 +20,7 @@ from boardnet.annotate import annotated
 from boardnet.drawing import Style
 from boardnet.engine import Engine
 from boardnet.errors import BoardnetError
+from boardnet.game import Game
 from boardnet.gtp import Session
 from boardnet.page import page, page_data, variations
 from boardnet.planes import OPPONENT, OWN
@@ -223,6 +224,10 @@ COMPOSED = Path(__file__).parents[3] / "shared" / "data" / "go" / "samples"
 RECORDS = sorted(GAMES.glob("*.sgf")) + sorted(COMPOSED.glob("*.sgf"))
 
 
+def uncommented(game: Game) -> Game:
+    return replace(game, comments={})
+
+
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_an_annotated_record_loses_nothing(predictor: Predictor, path: Path) -> None:
     data = path.read_bytes()
@@ -246,7 +251,7 @@ def test_an_annotated_record_loses_nothing(predictor: Predictor, path: Path) -> 
             b":" in value for name in ("TR", "SQ", "CR", "MA") for value in new.get(name, [])
         ):
             assert len(set(marked)) == len(marked)
-    assert records.read(path) == records.parse(written)[0]
+    assert uncommented(records.read(path)) == uncommented(records.parse(written)[0])
     added = sum(b"surprise" in value for node in after for value in node.get("C", []))
     assert added >= len(found.played) - 1 or len(found.played) < 2
     removed = bytearray(written)  # bytes are inserted only: the old ones are there, in order
@@ -273,7 +278,7 @@ def test_every_encoding_is_kept(predictor: Predictor, codec: str, declared: str,
     assert game.black == name
     written = annotated(data, review(predictor, game))
     [again] = records.parse(written)
-    assert again == game
+    assert uncommented(again) == uncommented(game)
     assert f"PB[{name}]C[{name}\n\nboardnet:" in written.decode(codec)
 
 
@@ -283,7 +288,7 @@ def test_other_games_of_the_file_stay_as_they_are(predictor: Predictor) -> None:
     written = annotated(data, review(predictor, games[1]), 2)
     assert written.startswith(data[:27])
     assert written.endswith(b"(;W[cg]))\n(;SZ[9];B[aa])rest")
-    assert records.parse(written) == games
+    assert list(map(uncommented, records.parse(written))) == games
 
 
 def test_a_broken_encoding_is_refused(predictor: Predictor) -> None:

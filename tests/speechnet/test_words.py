@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechnet.errors import SpeechnetError
+from common.errors import CommonError
 from speechnet.naming import from_path
 from speechnet.words import RATE, read_clips, split
 
@@ -162,7 +162,7 @@ def test_what_is_no_data_set_is_one_sentence(kind: str, tmp_path: Path) -> None:
         source.mkdir()
     elif kind == "text":
         source.write_text("nothing")
-    with pytest.raises(SpeechnetError) as caught:
+    with pytest.raises(CommonError) as caught:
         read_clips(source, cache=tmp_path / "cache")
     assert str(source) in str(caught.value)
     assert "\n" not in str(caught.value)

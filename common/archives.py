@@ -1,8 +1,8 @@
 """Archives: the files of a folder, a zip or a tar, one after the other, as bytes in memory.
 
 Nothing is ever unpacked, so a name inside an archive (`../../etc/passwd`, an absolute path, a
-link) is only a string here. A file that cannot be read, or is too large to be the recording of a
-word, comes as an Entry with its `problem`; the rest goes on. No sound is decoded here.
+link) is only a string here. A file that cannot be read, or is larger than what is asked for should
+be, comes as an Entry with its `problem`; the rest goes on. What the bytes mean is others' business.
 """
 
 import hashlib
@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
 
-from speechnet.errors import SpeechnetError
-
-LARGEST = 32 * 2**20  # bytes of one file; a minute of 24-bit stereo at 96 kHz is 33 MiB
+from common.errors import CommonError
 
 # What zipfile, tarfile and the decompressors raise for bytes that are not as they have to be.
 _BROKEN: tuple[type[Exception], ...] = (
@@ -40,40 +38,38 @@ class Entry:
 Wanted = Callable[[str], bool]
 
 
-def entries(source: Path, wanted: Wanted) -> Iterator[Entry]:
+def entries(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
     """The files of `source`, without hidden ones; the data only of those that are `wanted`.
 
-    An entry that is not wanted has neither data nor problem. Raises SpeechnetError if `source`
-    is not there or is neither a folder nor a zip nor a tar (plain, gz, bz2 or xz).
+    `wanted` is asked once for each name, in order. largest: bytes that one file may have. An entry
+    that is not wanted has neither data nor problem. Raises CommonError if `source` is not there or
+    is neither a folder nor a zip nor a tar (plain, gz, bz2 or xz).
     """
     try:
         if source.is_dir():
-            yield from _of_folder(source, wanted)
+            yield from _of_folder(source, wanted, largest)
         elif tarfile.is_tarfile(source):  # before zip: a tar may end with the bytes of a zip
-            yield from _of_tar(source, wanted)
+            yield from _of_tar(source, wanted, largest)
         elif zipfile.is_zipfile(source):
-            yield from _of_zip(source, wanted)
+            yield from _of_zip(source, wanted, largest)
         else:
-            raise SpeechnetError(
-                f"{source} is neither a folder nor a zip or tar file; "
-                "give one that holds WORD/clip.wav"
-            )
+            raise CommonError(f"{source} is neither a folder nor a zip or tar file: give one")
     except OSError as error:
-        raise SpeechnetError(f"cannot read {source}: {error.strerror or error}") from error
+        raise CommonError(f"cannot read {source}: {error.strerror or error}") from error
 
 
 def fingerprint(source: Path, *beside: Path) -> str:
     """A digest that changes when `source`, or one of the files beside it, changes.
 
     It looks at sizes and times (for a folder at those of all its files), never at contents.
-    Raises SpeechnetError if `source` is not there.
+    Raises CommonError if `source` is not there.
     """
     try:
         files = [file for file in beside if file.is_file()]
         files += [file for file, _ in _files(source)] if source.is_dir() else [source]
         known = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     except OSError as error:
-        raise SpeechnetError(f"cannot read {source}: {error.strerror or error}") from error
+        raise CommonError(f"cannot read {source}: {error.strerror or error}") from error
     return hashlib.sha256(repr(known).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -112,24 +108,24 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
     return sorted(found, key=lambda pair: pair[1])
 
 
-def _of_folder(folder: Path, wanted: Wanted) -> Iterator[Entry]:
+def _of_folder(folder: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
     files = _files(folder)
     for number, (path, name) in enumerate(files, 1):
         data, problem = b"", ""
         if wanted(name):
             try:
                 with path.open("rb") as file:
-                    data, problem = _within(file.read(LARGEST + 1))
+                    data, problem = _within(file.read(largest + 1), largest)
             except OSError as error:
                 problem = f"cannot be read: {error.strerror or error}"
         yield Entry(name, data, problem, number / len(files))
 
 
-def _of_zip(source: Path, wanted: Wanted) -> Iterator[Entry]:
+def _of_zip(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(source)
     except _BROKEN as error:
-        raise SpeechnetError(f"cannot read {source}: {error}") from error
+        raise CommonError(f"cannot read {source}: {error}") from error
     with archive:
         inside = sorted(archive.infolist(), key=lambda each: each.header_offset)
         for number, each in enumerate(inside, 1):
@@ -140,7 +136,7 @@ def _of_zip(source: Path, wanted: Wanted) -> Iterator[Entry]:
             if wanted(name):
                 try:
                     with archive.open(each) as file:
-                        data, problem = _within(file.read(LARGEST + 1))
+                        data, problem = _within(file.read(largest + 1), largest)
                 except _BROKEN as error:
                     problem = f"cannot be taken from the archive: {error}"
             yield Entry(name, data, problem, number / len(inside))
@@ -156,7 +152,7 @@ def _unicode(each: zipfile.ZipInfo) -> str:
         return each.filename
 
 
-def _of_tar(source: Path, wanted: Wanted) -> Iterator[Entry]:
+def _of_tar(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
     size = source.stat().st_size
     with source.open("rb") as raw:
         try:
@@ -169,7 +165,7 @@ def _of_tar(source: Path, wanted: Wanted) -> Iterator[Entry]:
                         continue
                     data, problem = b"", ""
                     if wanted(name) and (file := archive.extractfile(member)):
-                        data, problem = _within(file.read(LARGEST + 1))
+                        data, problem = _within(file.read(largest + 1), largest)
                     yield Entry(name, data, problem, min(1.0, raw.tell() / size))
         except _BROKEN as error:
             # A tar has no list of contents: what comes after a broken place cannot be found.
@@ -177,8 +173,8 @@ def _of_tar(source: Path, wanted: Wanted) -> Iterator[Entry]:
             yield Entry(tidy(source.name), b"", problem, 1.0)
 
 
-def _within(data: bytes) -> tuple[bytes, str]:
+def _within(data: bytes, largest: int) -> tuple[bytes, str]:
     """The data, or why it is refused."""
-    if len(data) > LARGEST:
-        return b"", f"is larger than {LARGEST >> 20} MiB, too large for one word"
+    if len(data) > largest:
+        return b"", f"is larger than {largest >> 20} MiB"
     return data, ""
