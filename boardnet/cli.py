@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boardnet.errors import BoardnetError
+from boardnet.making_cli import add_answering, add_commands
+from common.arguments import natural, positive
 from common.errors import CommonError
 
 if TYPE_CHECKING:
@@ -287,78 +289,6 @@ def gtp(args: argparse.Namespace) -> None:
         serve(Session(engine, number), lines, say)
 
 
-def evaluate(args: argparse.Namespace) -> None:
-    """Accuracy on games."""
-    from boardnet.evaluate import evaluate as scores
-    from boardnet.predictor import Predictor
-    from boardnet.records import files
-
-    if not args.json:
-        print(f"{'file':40} positions  top-1  top-5   nats")
-    for score in scores(
-        Predictor.load(args.weights),
-        files(args.games),
-        positions=args.positions,
-        seed=args.seed,
-        symmetries=args.symmetries,
-    ):
-        if args.json:
-            print(json.dumps(vars(score)), flush=True)
-        else:
-            shares = f"{score.top1:6.3f} {score.top5:6.3f} {score.nats:6.3f}"
-            print(f"{score.file[-40:]:40} {score.positions:9} {shares}", flush=True)
-
-
-def pack(args: argparse.Namespace) -> None:
-    """Games to a corpus."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from boardnet import corpus
-    from boardnet.packing import pack as packed
-    from boardnet.records import files
-
-    if args.output.exists():  # said before the work, not after it
-        raise BoardnetError(f"{args.output} exists already: name another folder, or remove it")
-    paths = [path for one in args.games for path in files(one)]
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("packing", total=len(paths))
-        made = packed(paths, size=args.size, seen=lambda path, games: progress.advance(task))
-    corpus.save(made, args.output)
-    left_out = ", ".join(f"{count} {why}" for why, count in made.facts["left out"].items())
-    print(f"{args.output}: {made.games} games, {made.positions} positions; left out: {left_out}")
-
-
-def train(args: argparse.Namespace) -> None:
-    """Train, or go on training."""
-    from boardnet import corpus
-    from boardnet import train as training
-
-    recipe = training.recipe(args.recipe)
-    if args.steps:
-        from dataclasses import replace
-
-        recipe = replace(recipe, train=replace(recipe.train, steps=args.steps))
-    validation = {path.name: corpus.load(path) for path in args.validation}
-    result = training.train(
-        recipe,
-        corpus.load(args.corpus),
-        args.output or Path("runs") / recipe.name,
-        validation=validation,
-        device=args.device,
-        initial=args.initial,
-    )
-    print(json.dumps({"step": result.step, **result.validation}))
-
-
-def export(args: argparse.Namespace) -> None:
-    """A training run's network to model files."""
-    from boardnet.export import export as exported
-
-    for path in exported(args.run_folder, args.output, test=args.test, usual=args.usual):
-        print(path)
-
-
 def _json(path: Path, prediction: Prediction) -> str:
     from boardnet.vertices import vertex
 
@@ -412,24 +342,24 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("predict", help="the next move of a game")
     one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
     when = one.add_mutually_exclusive_group()
-    when.add_argument("--turn", type=_natural, help="after so many moves (default: the last)")
+    when.add_argument("--turn", type=natural, help="after so many moves (default: the last)")
     when.add_argument("--all", action="store_true", help="after every number of moves")
-    one.add_argument("--top", type=_positive, default=5, help="how many moves (default: 5)")
-    one.add_argument("--game", type=_positive, default=1, help="which game of a collection")
-    one.add_argument("--variation", type=_positive, default=1, metavar="N",
+    one.add_argument("--top", type=positive, default=5, help="how many moves (default: 5)")
+    one.add_argument("--game", type=positive, default=1, help="which game of a collection")
+    one.add_argument("--variation", type=positive, default=1, metavar="N",
                      help="the N-th line of play in the file; 1 is the main line")  # fmt: skip
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument("--draw", type=Path, metavar="OUT.svg|png", help="the board as a picture")
-    _answering(one)
+    add_answering(one)
     one.set_defaults(run=predict)
 
     one = commands.add_parser("explain", help="what a move depends on; what a filter waits for")
     one.add_argument("games", nargs="*", type=Path, metavar="GAME.sgf")
-    one.add_argument("--turn", type=_natural, help="after so many moves (default: the last)")
+    one.add_argument("--turn", type=natural, help="after so many moves (default: the last)")
     one.add_argument("--move", metavar="Q16", help="instead of the likeliest")
     one.add_argument("--filter", metavar="LAYER:K", help="or LAYER, for all of its filters")
     one.add_argument("--layers", action="store_true", help="list the network's layers")
-    one.add_argument("--top", type=_positive, default=10, help="how many stones (default: 10)")
+    one.add_argument("--top", type=positive, default=10, help="how many stones (default: 10)")
     one.add_argument("--json", action="store_true", help="one JSON object")
     one.add_argument("-o", "--output", type=Path, metavar="OUT.svg|png")
     one.add_argument("--weights", type=Path, metavar="MODEL.safetensors")
@@ -437,70 +367,21 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("review", help="how expected the moves of a game were")
     one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
-    one.add_argument("--game", type=_positive, default=1, help="which game of a collection")
+    one.add_argument("--game", type=positive, default=1, help="which game of a collection")
     one.add_argument("--json", action="store_true", help="one JSON object a game")
     one.add_argument("-o", "--output", type=Path, metavar="OUT.sgf|html",
                      help="the record with comments and labels, or a page to look at")  # fmt: skip
-    _answering(one)
+    add_answering(one)
     one.set_defaults(run=review)
 
     one = commands.add_parser("gtp", help="an engine for Sabaki, Lizzie and other programs")
     one.add_argument("--temperature", type=float, default=0.0, help="0: always the likeliest move")
-    one.add_argument("--seed", type=_natural, default=0, help="of what the temperature draws")
-    _answering(one)
+    one.add_argument("--seed", type=natural, default=0, help="of what the temperature draws")
+    add_answering(one)
     one.set_defaults(run=gtp)
 
-    one = commands.add_parser("evaluate", help="how often the network expects what was played")
-    one.add_argument("games", type=Path, metavar="GAMES", help="a file, or a folder of them")
-    one.add_argument("--positions", type=_positive, default=2000, help="of each file")
-    one.add_argument("--seed", type=_natural, default=0, help="of the choice of positions")
-    one.add_argument("--json", action="store_true", help="one JSON object a line")
-    _answering(one)
-    one.set_defaults(run=evaluate)
-
-    one = commands.add_parser("pack", help="make a corpus of games to train on")
-    one.add_argument("games", nargs="+", type=Path, metavar="GAMES")
-    one.add_argument("-o", "--output", type=Path, required=True, metavar="CORPUS")
-    one.add_argument("--size", type=int, choices=range(5, 26), default=19, metavar="5..25")
-    one.set_defaults(run=pack)
-
-    one = commands.add_parser("train", help="train a network on a corpus")
-    one.add_argument("corpus", type=Path, metavar="CORPUS")
-    one.add_argument("--recipe", default="small", help="its name, or a .toml file")
-    one.add_argument("-o", "--output", type=Path, metavar="RUN", help="default: runs/RECIPE")
-    one.add_argument("--validation", type=Path, nargs="+", default=[], metavar="CORPUS")
-    one.add_argument("--steps", type=_positive, help="instead of the recipe's")
-    one.add_argument("--device", default="cpu", help="cpu or cuda")
-    one.add_argument("--from", dest="initial", type=Path, metavar="WEIGHTS.safetensors")
-    one.set_defaults(run=train)
-
-    one = commands.add_parser("export", help="make model files of a training run")
-    one.add_argument("run_folder", type=Path, metavar="RUN")
-    one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    one.add_argument("--test", type=Path, metavar="GAMES", help="measure the accuracy on these")
-    one.add_argument("--usual", type=Path, metavar="GAMES",
-                     help="strong players' games, for review to compare with")  # fmt: skip
-    one.set_defaults(run=export)
+    add_commands(commands)
     return parser
-
-
-def _answering(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--symmetries", type=int, choices=(1, 8), default=1)
-    parser.add_argument("--weights", type=Path, metavar="MODEL.onnx", help="instead of the shipped")
-
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is below 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
 
 
 if __name__ == "__main__":

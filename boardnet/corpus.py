@@ -2,45 +2,47 @@
 
 A corpus is a folder: `corpus.json` (format, board size, counts, where the games came from, a
 checksum of the rest), `moves.npy` (uint16, see `boardnet.moves`), `starts.npy` (int64, [game + 1]
-where each game starts in it), `firsts.npy` (int64, [game + 1] moves in the games before), and of
-each game `winners.npy` (int8, EMPTY where it is not known) and `komi.npy` (float32).
+where each game starts in it), `firsts.npy` (int64, [game + 1] moves in the games before), and
+`labels.npy` (result, komi, ranks, date ... of each game, see `boardnet.labels`).
 """
 
 import functools
 import json
 import shutil
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from boardnet.errors import BoardnetError
 from boardnet.game import Game
+from boardnet.labels import DTYPE, FORFEIT, TIME, label
 from boardnet.moves import HISTORY, SETUP_BIT, encode
 from boardnet.planes import NAMES
-from boardnet.rules import BLACK, BOARD_LENGTH, EMPTY, WHITE
+from boardnet.rules import BOARD_LENGTH, EMPTY, WHITE
 from boardnet.symmetry import count, index_tables
 
-FORMAT = 2
-ARRAYS = {
-    "moves": np.uint16,
-    "starts": np.int64,
-    "firsts": np.int64,
-    "winners": np.int8,
-    "komi": np.float32,
+FORMAT = 3
+ARRAYS: dict[str, np.dtype[Any]] = {
+    "moves": np.dtype("<u2"),
+    "starts": np.dtype("<i8"),
+    "firsts": np.dtype("<i8"),
+    "labels": DTYPE,
 }
+
+_WRITTEN = ("format", "rows", "columns", "games", "positions", "crc32")  # by `write` itself
 
 
 @dataclass(frozen=True)
 class Corpus:
     """Games of one board size.
 
-    moves: uint16 [number]. starts, firsts: int64 [game + 1]. winners: int8 [game], BLACK, WHITE or
-    EMPTY if it is not known. komi: float32 [game]. facts: what `corpus.json` says.
+    moves: uint16 [number]. starts, firsts: int64 [game + 1]. labels: boardnet.labels.DTYPE [game].
+    facts: what `corpus.json` says.
     """
 
     rows: int
@@ -48,8 +50,7 @@ class Corpus:
     moves: NDArray[np.uint16]
     starts: NDArray[np.int64]
     firsts: NDArray[np.int64]
-    winners: NDArray[np.int8]
-    komi: NDArray[np.float32]
+    labels: NDArray[Any]
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -66,6 +67,25 @@ class Corpus:
         """The game and the turn of each position, counted through the corpus."""
         games = np.searchsorted(self.firsts, positions, side="right") - 1
         return games, positions - self.firsts[games]
+
+    def part(self, first: int, last: int) -> "Corpus":
+        """The games from `first` up to `last`, which is not among them; nothing is copied."""
+        start, before = self.starts[first], self.firsts[first]
+        return replace(
+            self,
+            moves=self.moves[start : self.starts[last]],
+            starts=self.starts[first : last + 1] - start,
+            firsts=self.firsts[first : last + 1] - before,
+            labels=self.labels[first:last],
+        )
+
+    def pick(self, games: NDArray[np.int64]) -> "Corpus":
+        """A corpus in memory of some of the games, in the order given."""
+        pieces = [self.moves[self.starts[game] : self.starts[game + 1]] for game in games]
+        moves = np.concatenate(pieces or [self.moves[:0]])
+        starts = _sums([len(piece) for piece in pieces])
+        firsts = _sums(np.diff(self.firsts)[games])
+        return replace(self, moves=moves, starts=starts, firsts=firsts, labels=self.labels[games])
 
     def examples(
         self,
@@ -92,15 +112,16 @@ class Corpus:
         """The same, and who won.
 
         Returns "planes" and "move" as `examples` does; "won": float32 [example], 1 if the player to
-        move won the game, 0 if not, NaN if that is not known; "komi": float32 [example], the points
-        that the player to move is given by it, below 0 for Black.
+        move won the game, 0 if not, NaN if that or the komi is not known, or if the game was not
+        decided on the board; "komi": float32 [example], the points that the player to move is given
+        by it, below 0 for Black.
         """
         size = len(positions)
         planes = np.empty((size, len(NAMES) * self.rows * self.columns), np.uint8)
         targets = np.zeros(size, np.int64)
         movers = np.zeros(size, np.int64)
         games, turns = self.at(positions)
-        _compiled()["write_batch"](
+        compiled()["write_batch"](
             self.moves,
             self.starts,
             games,
@@ -116,9 +137,11 @@ class Corpus:
             _board(),
             np.zeros(HISTORY, np.int64),
         )
-        winners = self.winners[games]
-        won = np.where(winners == EMPTY, np.nan, winners == movers).astype(np.float32)
-        komi = np.where(movers == WHITE, self.komi[games], -self.komi[games]).astype(np.float32)
+        labels = self.labels[games]
+        winners, komi = labels["winner"], labels["komi"]
+        unsaid = (winners == EMPTY) | np.isnan(komi) | np.isin(labels["ending"], (TIME, FORFEIT))
+        won = np.where(unsaid, np.nan, winners == movers).astype(np.float32)
+        komi = np.nan_to_num(np.where(movers == WHITE, komi, -komi)).astype(np.float32)
         boards = planes.reshape(size, len(NAMES), self.rows, self.columns)
         return {"planes": boards, "move": targets, "won": won, "komi": komi}
 
@@ -154,55 +177,36 @@ def from_games(games: Iterable[Game], rows: int = 19, columns: int = 19) -> tupl
     Returns the corpus and how many games were left out.
     """
     own = [game for game in games if (game.rows, game.columns) == (rows, columns)]
-    return from_encoded(
-        [encode(game) for game in own], [outcome(game) for game in own], rows, columns
+    whole = from_encoded(
+        [encode(game) for game in own], [label(game) for game in own], rows, columns
     )
-
-
-Outcome = tuple[int, float]
-
-
-def outcome(game: Game) -> Outcome:
-    """Who won a game, EMPTY if that or the komi is not known; and the komi.
-
-    >>> from boardnet.records import parse
-    >>> outcome(parse(b"(;SZ[9]KM[6.5]RE[W+R];B[ee])")[0])
-    (2, 6.5)
-    """
-    winner = {"B+": BLACK, "W+": WHITE}.get(game.result.strip().upper()[:2], EMPTY)
-    if game.komi is None or not abs(game.komi) < 100:
-        return EMPTY, 0.0
-    return winner, game.komi
+    useful = np.flatnonzero(np.diff(whole.firsts))
+    return whole.pick(useful), len(own) - len(useful)
 
 
 def from_encoded(
-    encoded: list[list[int]], outcomes: list[Outcome], rows: int, columns: int
-) -> tuple[Corpus, int]:
-    """The same from encoded games and their outcomes."""
-    sizes = [len(game) for game in encoded]
-    moves = np.fromiter((move for game in encoded for move in game), np.uint16, sum(sizes))
-    starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    lengths = np.zeros(len(sizes), np.int64)
-    _compiled()["legal_lengths"](moves, starts, rows, columns, lengths, _board())
-    kept = np.concatenate(
-        [moves[start : start + length] for start, length in zip(starts, lengths, strict=False)]
-        or [moves]
-    )
-    is_move = np.concatenate([[0], np.cumsum(kept & SETUP_BIT == 0)])
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    firsts = is_move[starts]
-    useful = np.flatnonzero(np.diff(firsts))
-    if len(useful) < len(sizes):  # a game without moves has no numbers that anybody would read
-        pieces = [kept[starts[game] : starts[game + 1]] for game in useful]
-        kept = np.concatenate(pieces or [kept[:0]])
-        starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces], dtype=np.int64)])
-        firsts = np.concatenate([[0], np.cumsum(kept & SETUP_BIT == 0)])[starts]
-    winners = np.array([outcomes[game][0] for game in useful], np.int8)
-    komi = np.array([outcomes[game][1] for game in useful], np.float32)
-    corpus = Corpus(
-        rows, columns, kept, starts.astype(np.int64), firsts.astype(np.int64), winners, komi
-    )
-    return corpus, len(sizes) - len(useful)
+    encoded: Sequence[Sequence[int]],
+    labels: Sequence[tuple[float, ...]],
+    rows: int,
+    columns: int,
+) -> Corpus:
+    """The same from encoded games and their labels; a game that is not legal from its first move
+    on stays, with nothing in it."""
+    starts = _sums([len(game) for game in encoded])
+    moves = np.fromiter((move for game in encoded for move in game), np.uint16, int(starts[-1]))
+    lengths = np.zeros(len(encoded), np.int64)
+    compiled()["legal_lengths"](moves, starts, rows, columns, lengths, _board())
+    if (lengths < np.diff(starts)).any():
+        within = np.arange(len(moves)) - np.repeat(starts[:-1], np.diff(starts))
+        moves = moves[within < np.repeat(lengths, np.diff(starts))]
+        starts = _sums(lengths)
+    firsts = _sums(moves & SETUP_BIT == 0)[starts]
+    return Corpus(rows, columns, moves, starts, firsts, np.array(list(labels), DTYPE))
+
+
+def _sums(numbers: NDArray[Any] | Sequence[int]) -> NDArray[np.int64]:
+    """0, the first number, the first two together, and so on."""
+    return np.concatenate([[0], np.cumsum(numbers, dtype=np.int64)]).astype(np.int64)
 
 
 def save(corpus: Corpus, folder: Path) -> None:
@@ -213,26 +217,50 @@ def save(corpus: Corpus, folder: Path) -> None:
     if folder.exists():
         raise BoardnetError(f"{folder} exists already: name another folder, or remove it first")
     part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        arrays = {name: getattr(corpus, name) for name in ARRAYS}
-        for name, array in arrays.items():
-            np.save(part / f"{name}.npy", array)
-        facts = {
-            "format": FORMAT,
-            "rows": corpus.rows,
-            "columns": corpus.columns,
-            "games": corpus.games,
-            "positions": corpus.positions,
-            "crc32": {name: zlib.crc32(array) for name, array in arrays.items()},
-            **corpus.facts,
-        }
-        (part / "corpus.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        write(part, corpus, iter([corpus.moves]))
         part.rename(folder)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise BoardnetError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def write(folder: Path, corpus: Corpus, moves: Iterator[NDArray[np.uint16]]) -> None:
+    """Write the files of a corpus into a folder, its moves from pieces that need not fit in memory
+    together; corpus.moves is not looked at. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sums = {}
+    with (folder / "moves.npy").open("wb") as file:
+        sums["moves"] = _write_pieces(file, int(corpus.starts[-1]), moves)
+    for name, dtype in ARRAYS.items():
+        if name != "moves":
+            array: NDArray[Any] = np.ascontiguousarray(getattr(corpus, name), dtype=dtype)
+            np.save(folder / f"{name}.npy", array)
+            sums[name] = zlib.crc32(array.tobytes())
+    facts = {
+        "format": FORMAT,
+        "rows": corpus.rows,
+        "columns": corpus.columns,
+        "games": corpus.games,
+        "positions": corpus.positions,
+        "crc32": sums,
+        **corpus.facts,
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    (folder / "corpus.json").write_text(text, encoding="utf-8")
+
+
+def _write_pieces(file: BinaryIO, size: int, pieces: Iterator[NDArray[np.uint16]]) -> int:
+    """An array of numpy's format, piece by piece. Returns the checksum of its numbers."""
+    header = {"descr": "<u2", "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    checksum = 0
+    for piece in pieces:
+        data = np.ascontiguousarray(piece, "<u2").tobytes()
+        file.write(data)
+        checksum = zlib.crc32(data, checksum)
+    return checksum
 
 
 def load(folder: Path) -> Corpus:
@@ -262,17 +290,18 @@ def load(folder: Path) -> Corpus:
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise BoardnetError(f"{folder} is damaged or no corpus: pack the games again") from error
     for name, array in arrays.items():
-        if array.dtype != ARRAYS[name] or zlib.crc32(array) != sums.get(name):
+        if array.dtype != ARRAYS[name] or zlib.crc32(memoryview(array).cast("B")) != sums.get(name):
             raise BoardnetError(f"{folder}/{name}.npy is damaged: pack the games again")
-    return Corpus(rows, columns, **arrays, facts=facts)
+    about = {name: value for name, value in facts.items() if name not in _WRITTEN}
+    return Corpus(rows, columns, **arrays, facts=about)
 
 
 @functools.cache
-def _compiled() -> dict[str, Any]:
-    from boardnet import ladders, moves, planes, rules, sampling
+def compiled() -> dict[str, Any]:
+    from boardnet import duplicates, ladders, moves, planes, rules, sampling
     from boardnet.compiled import compile_modules
 
-    return compile_modules(rules, ladders, moves, planes, sampling)
+    return compile_modules(rules, ladders, moves, planes, sampling, duplicates)
 
 
 @functools.cache

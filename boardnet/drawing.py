@@ -194,16 +194,16 @@ def _list(
     lines = []
     for mark, (point, probability) in zip(_marks(candidates), candidates, strict=False):
         text = f"  {vertex(point, rows):<4} {probability:6.1%}  "
-        bar = _bar(probability, min(_MOST_BAR, width - len(text) - 2), style)
+        drawn = bar(probability, min(_MOST_BAR, width - len(text) - 2), style)
         number = _paint(f"{mark.number:2d}", mark.codes, style)
-        lines.append(number + text + _paint(bar, f"38;5;{mark.colour}", style))
+        lines.append(number + text + _paint(drawn, f"38;5;{mark.colour}", style))
     return lines
 
 
-def _bar(share: float, width: int, style: Style) -> str:
+def bar(share: float, width: int, style: Style) -> str:
     """A bar of at most `width` characters; in eighths of one where there are characters for it.
 
-    >>> _bar(0.3, 10, Style(unicode=True)), _bar(0.3, 10, PLAIN)
+    >>> bar(0.3, 10, Style(unicode=True)), bar(0.3, 10, PLAIN)
     ('███', '###')
     """
     if not style.unicode:

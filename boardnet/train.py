@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -140,20 +140,7 @@ def hold_back(corpus: Corpus) -> tuple[Corpus, Corpus]:
     if corpus.games < 2:
         raise BoardnetError("one game is too few to train on and to validate with: pack more")
     edge = corpus.games - held
-    parts = []
-    for first, last in ((0, edge), (edge, corpus.games)):
-        start, before = corpus.starts[first], corpus.firsts[first]
-        parts.append(
-            replace(
-                corpus,
-                moves=corpus.moves[start : corpus.starts[last]],
-                starts=corpus.starts[first : last + 1] - start,
-                firsts=corpus.firsts[first : last + 1] - before,
-                winners=corpus.winners[first:last],
-                komi=corpus.komi[first:last],
-            )
-        )
-    return parts[0], parts[1]
+    return corpus.part(0, edge), corpus.part(edge, corpus.games)
 
 
 def train(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import explain_cli, paint_cli
+from common.arguments import positive
 from common.errors import CommonError
 
 
@@ -149,8 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     own = commands.add_parser("train", help="learn your own pictures: FOLDER/CLASS/picture.jpg")
     own.add_argument("folder", type=Path, metavar="FOLDER", help="or an .npz with x_train, y_train")
     own.add_argument("-o", "--output", type=Path, default=Path("runs/pictures"), metavar="RUN")
-    own.add_argument("--size", type=_positive, help="side of the pictures; else what fits them")
-    own.add_argument("--steps", type=_positive, default=3000)
+    own.add_argument("--size", type=positive, help="side of the pictures; else what fits them")
+    own.add_argument("--steps", type=positive, default=3000)
     own.add_argument("--not-mirrored", action="store_true", help="left and right are different")
     own.add_argument("--seed", type=int, default=0)
     own.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -170,7 +171,7 @@ def _add_mnist(parser: argparse.ArgumentParser) -> None:
     learn = commands.add_parser("train", help="learn the digits, from a download or a folder")
     learn.add_argument("--data", type=Path, metavar="FOLDER", help="MNIST's four IDX files")
     learn.add_argument("-o", "--output", type=Path, default=Path("runs/digits"), metavar="RUN")
-    learn.add_argument("--steps", type=_positive, default=20_000)
+    learn.add_argument("--steps", type=positive, default=20_000)
     learn.add_argument("--seed", type=int, default=0)
     learn.set_defaults(run=mnist_train)
     read = commands.add_parser("classify", help="which digit a picture shows")
@@ -185,13 +186,6 @@ def _add_mnist(parser: argparse.ArgumentParser) -> None:
 
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE", help="or folder")
-    parser.add_argument("--top", type=_positive, default=3, help="how many answers")
+    parser.add_argument("--top", type=positive, default=3, help="how many answers")
     parser.add_argument("--json", action="store_true", help="one object a line")
     parser.set_defaults(run=classify)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number

@@ -82,7 +82,7 @@ def layers_command(args: argparse.Namespace) -> None:
     shown = subject.read(args.picture) if args.picture else grey(subject)
     for name, shape in explain.layers(subject.network, shown).items():
         kind = type(subject.network.get_submodule(name)).__name__
-        print(f"{name:24} {kind:18} {' x '.join(map(str, shape[1:]))}")  # noqa: T201
+        print(f"{name:24} {kind:18} {' x '.join(map(str, shape[1:]))}")
 
 
 def filters_command(args: argparse.Namespace) -> None:
@@ -205,7 +205,7 @@ def sanity_command(args: argparse.Namespace) -> None:
 
     found = explain.sanity(subject.network, shown, watched, rng=_generator(args))
     for name, likeness in found.items():
-        print(f"{name:24} {likeness:6.3f}")  # noqa: T201
+        print(f"{name:24} {likeness:6.3f}")
     named = [("as trained", maps[0][1])]
     named += [(f"{name} {found[name]:.2f}", drawn) for name, (_, drawn) in zip(
         found, maps[1:], strict=True)]  # fmt: skip
@@ -354,7 +354,7 @@ def _columns(count: int) -> int:
 def _save(drawn: Any, args: argparse.Namespace) -> None:
     about = {name: str(value) for name, value in vars(args).items() if name != "run" and value}
     pictures.write(drawn, args.output, json.dumps(about))
-    print(f"common: {args.output}", file=sys.stderr)  # noqa: T201
+    print(f"common: {args.output}", file=sys.stderr)
 
 
 class _Progress:

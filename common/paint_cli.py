@@ -125,7 +125,7 @@ def _canvas(
         except KeyboardInterrupt:
             kept = f"{args.output} has the picture as it was" if written else "nothing is written"
             raise Stopped(f"interrupted; {kept}", 2) from None
-    print(f"common: {args.output}", file=sys.stderr)  # noqa: T201
+    print(f"common: {args.output}", file=sys.stderr)
 
 
 def _film(
@@ -151,7 +151,7 @@ def _film(
         pictures.write(
             shown[0], args.output, save_all=True, append_images=shown[1:], duration=80, loop=0
         )
-    print(f"common: {args.output}, {len(shown)} frames", file=sys.stderr)  # noqa: T201
+    print(f"common: {args.output}, {len(shown)} frames", file=sys.stderr)
     if len(shown) < args.frames:
         raise Stopped(f"{len(shown)} of {args.frames} frames are in {args.output}", 2)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.arguments import positive
 from common.errors import CommonError
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("classify", help="the word of a clip")
     one.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="files, folders, or -")
-    one.add_argument("--top", type=_positive, default=3, help="how many words (default: 3)")
+    one.add_argument("--top", type=positive, default=3, help="how many words (default: 3)")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument("--model", type=Path, metavar="FOLDER", help="instead of the shipped one")
     one.set_defaults(run=classify)
@@ -230,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--recipe", default="base", help="its name, or a .toml file")
     one.add_argument("--words", help="instead of the recipe's: WORD,WORD,...")
     one.add_argument("-o", "--output", type=Path, metavar="RUN", help="default: runs/speech-RECIPE")
-    one.add_argument("--steps", type=_positive, help="instead of the recipe's")
+    one.add_argument("--steps", type=positive, help="instead of the recipe's")
     one.add_argument("--device", default="cpu", help="cpu or cuda")
     one.add_argument("--from", dest="initial", type=Path, metavar="WEIGHTS.safetensors")
     one.set_defaults(run=train)
@@ -242,10 +243,3 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--test", type=Path, nargs="+", default=[], metavar="DATA")
     one.set_defaults(run=export)
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
