@@ -6,7 +6,7 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from boardnet.game import Game
     from boardnet.network import PolicyNetwork
     from boardnet.predictor import Prediction, Predictor
+
+ALL_GAMES = 0
+"""Instead of a game's number, which are counted from 1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,42 +52,61 @@ def predict(args: argparse.Namespace) -> int:
         from boardnet.figures import check_writable, predicted, write
 
         check_writable(args.draw)
-        if len(paths) > 1 or args.all:
+        if len(paths) > 1 or args.all or args.game == ALL_GAMES:
             raise BoardnetError("--draw makes one picture: name one game and one turn")
     failed = 0
+
+    def refused(error: CommonError) -> None:
+        nonlocal failed
+        failed = 1
+        print(f"boardnet: {error}", file=sys.stderr)
+
     for path in _counted("predicting", paths):
         try:
-            game = _line(path, args.game, args.variation)
-            turns = list(range(len(game.moves) + 1)) if args.all else args.turn
-            found = predictor.predict_all(
-                game,
-                [turns] if isinstance(turns, int) else turns,
-                top=args.top,
-                symmetries=args.symmetries,
-            )
+            for game in _lines(path, args.game, args.variation, refused):
+                try:
+                    found = _predicted(predictor, game, args)
+                except BoardnetError as error:
+                    refused(BoardnetError(f"{path}: {error}"))
+                    continue
+                for note in (*game.notes, *found[0].notes):
+                    print(f"boardnet: {path}: {note}", file=sys.stderr)
+                for prediction in found:
+                    print(_json(path, prediction) if args.json else _drawn(path, prediction))
+                if args.draw:
+                    write(predicted(path.name, found[-1]), args.draw)
         except CommonError as error:
-            failed = 1
-            print(f"boardnet: {error}", file=sys.stderr)
-            continue
-        for note in (*game.notes, *found[0].notes):
-            print(f"boardnet: {path}: {note}", file=sys.stderr)
-        for prediction in found:
-            print(_json(path, prediction) if args.json else _drawn(path, prediction))
-        if args.draw:
-            write(predicted(path.name, found[-1]), args.draw)
+            refused(error)
     return failed
 
 
-def _line(path: Path, number: int, variation: int) -> Game:
-    """A game's main line, 1, or one of its variations, counted in the order of the file."""
+def _predicted(predictor: Predictor, game: Game, args: argparse.Namespace) -> list[Prediction]:
+    turns = list(range(len(game.moves) + 1)) if args.all else args.turn
+    return predictor.predict_all(
+        game,
+        [turns] if isinstance(turns, int) else turns,
+        top=args.top,
+        symmetries=args.symmetries,
+    )
+
+
+def _lines(
+    path: Path, number: int, variation: int, refused: Callable[[CommonError], None]
+) -> Iterator[Game]:
+    """A game's main line, 1, or one of its variations, counted in the order of the file; or the
+    main lines of all games of a file."""
     from boardnet import records
 
-    if variation == 1:
-        return records.read(path, number)
-    found = records.lines(path, number)
-    if variation > len(found):
-        raise BoardnetError(f"{path} has {len(found)} lines of play, the main line counted as 1")
-    return found[variation - 1]
+    if number == ALL_GAMES:
+        yield from records.iterate(path, refused)
+    elif variation == 1:
+        yield records.read(path, number)
+    else:
+        found = records.lines(path, number)
+        if variation > len(found):
+            has = f"{len(found)} lines of play, the main line counted as 1"
+            raise BoardnetError(f"{path} has {has}")
+        yield found[variation - 1]
 
 
 def explain(args: argparse.Namespace) -> None:
@@ -345,7 +367,8 @@ def _parser() -> argparse.ArgumentParser:
     when.add_argument("--turn", type=natural, help="after so many moves (default: the last)")
     when.add_argument("--all", action="store_true", help="after every number of moves")
     one.add_argument("--top", type=positive, default=5, help="how many moves (default: 5)")
-    one.add_argument("--game", type=positive, default=1, help="which game of a collection")
+    one.add_argument("--game", type=_game, default=1, metavar="N|all",
+                     help="which game of a collection (default: 1)")  # fmt: skip
     one.add_argument("--variation", type=positive, default=1, metavar="N",
                      help="the N-th line of play in the file; 1 is the main line")  # fmt: skip
     one.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -382,6 +405,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(commands)
     return parser
+
+
+def _game(text: str) -> int:
+    return ALL_GAMES if text == "all" else positive(text)
 
 
 if __name__ == "__main__":

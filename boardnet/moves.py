@@ -9,11 +9,9 @@ corpus stores exactly this, and one prediction replays exactly this.
 Plain functions over flat sequences, compiled like `boardnet.rules`.
 """
 
-from boardnet.errors import BoardnetError
 from boardnet.game import SETUP, Game
 from boardnet.rules import (
     EMPTY,
-    MAX_SIZE,
     NO_CELL,
     POINT_OF_CELL,
     STRIDE,
@@ -32,18 +30,13 @@ HISTORY = 5
 
 
 def encode(game: Game) -> list[int]:
-    """The actions of a game as 16-bit numbers. Raises BoardnetError if its board is too large.
+    """The actions of a game as 16-bit numbers.
 
     >>> from boardnet.records import parse
     >>> [hex(move) for move in encode(parse(b"(;SZ[9]AB[aa];W[bb];B[])")[0])]
     ['0x1400', '0x80a', '0x7ff']
     """
     columns = game.columns
-    if max(game.rows, columns) > MAX_SIZE:
-        most = f"{MAX_SIZE}x{MAX_SIZE}"
-        raise BoardnetError(
-            f"a {columns}x{game.rows} board is too large to play on: at most {most}"
-        )
     return [
         (PASS if point is None else point[0] * columns + point[1])
         | colour << COLOUR_SHIFT

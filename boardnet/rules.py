@@ -17,6 +17,8 @@ also says "no point" (no ko, a pass).
 
 from collections.abc import MutableSequence
 
+from boardnet.errors import BoardnetError
+
 EMPTY, BLACK, WHITE, WALL = 0, 1, 2, 3
 
 MAX_SIZE = 25
@@ -52,11 +54,14 @@ Ints = MutableSequence[int]
 
 
 def empty_board(rows: int, columns: int) -> list[int]:
-    """A board without stones, as a list.
+    """A board without stones, as a list. Raises BoardnetError if it would be too large.
 
     >>> empty_board(2, 3)[:16]
     [3, 3, 3, 3, 0, 0, 0, 3, 0, 0, 0, 3, 3, 3, 3, 3]
     """
+    if max(rows, columns) > MAX_SIZE:
+        size = f"{columns}x{rows}"
+        raise BoardnetError(f"a {size} board is too large to play on: at most {MAX_SIZE} a side")
     board = [0] * BOARD_LENGTH
     clear(board, rows, columns)
     return board
