@@ -15,7 +15,6 @@ import filecmp
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -126,14 +125,14 @@ def fuzz(count: int, seed: int) -> None:
             Collection.parse(data).encode()
             read += 1
         except BoardnetError as error:
-            assert str(error).isprintable(), str(error)
+            if not str(error).isprintable():
+                raise ValueError(f"no sentence: {error}") from error
             refused += 1
         signal.alarm(0)
         worst = max(worst, time.perf_counter() - begin)
     took = time.perf_counter() - start
-    print(
-        f"{count} mutated records: {read} read, {refused} refused; {took:.0f} s, worst {worst:.2f} s"
-    )
+    found = f"{read} read, {refused} refused"
+    print(f"{count} mutated records: {found}; {took:.0f} s, worst {worst:.2f} s")
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
@@ -167,26 +166,23 @@ def large() -> None:
         "variations": "(;SZ[19]" + "".join(f"({one})" for one in nodes) * (1_000_000 // 361) + ")",
         "nested": "(" + "(".join(nodes * (1_000_000 // 361)) + ")" * (1_000_000 // 361 * 361),
     }
+    asked = {
+        "predict": "import sys; from boardnet.cli import main; main(['predict', sys.argv[1]])",
+        "nodes": "import sys; from boardnet.records import collection;"
+        "print(sum(1 for one in collection(sys.argv[1]).records[0].nodes()))",
+    }
     with tempfile.TemporaryDirectory() as work:
         for name, text in texts.items():
             path = Path(work) / "large.sgf"
             path.write_text(text)
-            for what, code in (
-                ("predict", "import sys; from boardnet.cli import main; main(['predict', sys.argv[1]])"),
-                ("nodes", "import sys; from boardnet.records import collection;"
-                          "print(sum(1 for one in collection(sys.argv[1]).records[0].nodes()))"),
-            ):  # fmt: skip
+            for what, code in asked.items():
                 start = time.perf_counter()
-                run = subprocess.Popen(
-                    [sys.executable, "-c", code, str(path)], stdout=-3, stderr=-3
-                )
+                command = [sys.executable, "-c", code, str(path)]
+                run = subprocess.Popen(command, stdout=-3, stderr=-3)
                 _, status, usage = os.wait4(run.pid, 0)
                 took = time.perf_counter() - start
-                megabytes = usage.ru_maxrss / 1024
-                size = path.stat().st_size / 1e6
-                print(
-                    f"{name:11} {size:.0f} MB, {what:8} {took:6.1f} s, {megabytes:6.0f} MiB, {status}"
-                )
+                cost = f"{took:6.1f} s, {usage.ru_maxrss >> 10:6} MiB, status {status}"
+                print(f"{name:11} {path.stat().st_size / 1e6:.0f} MB, {what:8} {cost}")
 
 
 def trip(folder: Path) -> None:
@@ -205,6 +201,3 @@ def trip(folder: Path) -> None:
 
 if __name__ == "__main__":
     main()
-    print(
-        f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB"
-    )
