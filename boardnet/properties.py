@@ -286,10 +286,10 @@ class _Reading:
         value, offset = self.header.get("HA", ("", 0))
         if not value.strip():
             return 0
-        if re.fullmatch(r"\s*\d{1,3}\s*", value) is None:
+        if re.fullmatch(r"\d{1,3}", value.strip()) is None:
             self.note(f"{_shown('HA', value)} is no number of stones and was left out", offset)
             return 0
-        handicap = int(value)
+        handicap = int(value.strip())
         set_up = sum(action[:2] == (SETUP, BLACK) for action in self.actions)
         moved = sum(1 for _ in takewhile(lambda action: action.colour == BLACK, self.actions))
         stones = max(set_up, moved)  # some programs let Black play the handicap stones

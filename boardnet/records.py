@@ -24,6 +24,7 @@ __all__ = [
     "MOVE",
     "SETUP",
     "Action",
+    "BoardnetError",
     "Game",
     "collection",
     "contents",
