@@ -63,12 +63,16 @@ def pack(folder: Path) -> None:
     """Whole commands, and what they leave."""
     jobs = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as work:
-        seconds = {}
+        seconds, peak = {}, 0
         for processes in (1, jobs):
             out = Path(work) / str(processes)
             command = [sys.executable, "-m", "boardnet", "pack", str(folder), "-o", str(out)]
+            command += ["--jobs", str(processes)]
             start = time.perf_counter()
-            subprocess.run([*command, "--jobs", str(processes)], check=True, capture_output=True)
+            run = subprocess.Popen(command, stdout=-3, stderr=-3, start_new_session=True)
+            while run.poll() is None:
+                peak = max(peak, memory(run.pid))
+                time.sleep(0.05)
             seconds[processes] = time.perf_counter() - start
         left, right = Path(work) / "1", Path(work) / str(jobs)
         names = [one.name for one in left.iterdir()]
@@ -79,7 +83,22 @@ def pack(folder: Path) -> None:
     print(f"pack, 1 process       {ours[1]:9.0f} games a second")
     print(f"pack, {jobs} processes     {ours[jobs]:9.0f} = {ours[jobs] / ours[1]:.2f} x (goal 1.8)")
     print(f"sgfmill, a plain loop {rate:9.0f}; pack = {ours[jobs] / rate:.1f} x (goal 20)")
-    print(f"the same corpus byte for byte: {same}")
+    print(
+        f"the same corpus byte for byte: {same}; at most {peak >> 10} MiB, all processes together"
+    )
+
+
+def memory(session: int) -> int:
+    """KiB that the processes of a session have in memory, shared pages counted once (Linux)."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(process.name)) == session:
+                lines = (process / "smaps_rollup").read_text().splitlines()
+                total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        except (OSError, StopIteration):  # it has ended meanwhile
+            continue
+    return total
 
 
 def sgfmill_rate(folder: Path, most: int = 2000) -> float:
