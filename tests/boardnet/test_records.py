@@ -6,6 +6,9 @@ import lzma
 import random
 import subprocess
 import sys
+import tarfile
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -557,3 +560,64 @@ def test_reading_records_loads_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+# Archives
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def tarred(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:xz" if path.suffix == ".xz" else "w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, BytesIO(data))
+    return path
+
+
+INSIDE = {
+    "a/one.sgf": b"(;SZ[9])(;SZ[13])",
+    "a/._one.sgf": b"of a Mac",
+    "b/two.SGF.gz": gzip.compress(b"(;SZ[19])"),
+    "b/inner.zip": b"not looked into",
+    "readme.txt": b"(;SZ[5])",
+}
+
+
+@pytest.mark.parametrize("name", ["games.zip", "games.tar", "games.tar.xz"])
+def test_the_games_in_an_archive_are_read_one_after_the_other(tmp_path: Path, name: str) -> None:
+    pack = zipped if name.endswith(".zip") else tarred
+    path = pack(tmp_path / name, INSIDE)
+    assert [found.rows for found in records.iterate(path)] == [9, 13, 19]
+    assert records.read(path, game=3).rows == 19
+    with pytest.raises(BoardnetError, match="has only 3 games"):
+        records.read(path, game=4)
+    assert records.files(tmp_path) == [path]
+
+
+def test_what_is_broken_in_an_archive_is_named_and_the_rest_read(tmp_path: Path) -> None:
+    files = {"1.sgf": b"", "2.sgf": b"(;SZ[9];B[zz])", "3.sgf.xz": b"no xz", "4.sgf": b"(;SZ[7])"}
+    path = zipped(tmp_path / "mixed.zip", files)
+    errors: list[str] = []
+    found = list(records.iterate(path, refused=lambda error: errors.append(str(error))))
+    assert [one.rows for one in found] == [7]
+    assert [error.split("mixed.zip/")[1][:5] for error in errors] == ["1.sgf", "2.sgf", "3.sgf"]
+    with pytest.raises(BoardnetError, match=r"mixed\.zip/1\.sgf is empty"):
+        list(records.iterate(path))
+    with pytest.raises(BoardnetError, match="holds no game files"):
+        records.read(zipped(tmp_path / "none.zip", {"a.txt": b"x"}))
+    (tmp_path / "no.zip").write_bytes(b"no archive")
+    with pytest.raises(BoardnetError, match=r"no\.zip is neither"):
+        records.read(tmp_path / "no.zip")
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x1f", "\x85", "\u3000"])
+def test_any_blank_around_a_number_is_left_out(blank: str) -> None:
+    found = game(f"(;SZ[{blank}9]HA[{blank}2]KM[{blank}6.5]AB[aa][bb])")
+    assert (found.rows, found.handicap, found.komi) == (9, 2, 6.5)
