@@ -180,10 +180,12 @@ _SCRIPTS = {
 _TRIED = {
     **{"utf-8-sig": 0.0, "gb18030": 0.0, "cp932": 1.0, "big5hkscs": 1.5, "cp949": 1.5},
     **{"euc_jis_2004": 4.0, "latin-1": 1.0, "cp1252": 1.5, "cp1251": 4.5, "koi8-r": 5.0},
+    **{"cp866": 6.0, "johab": 6.0},
 }
 # How much less so if CA says it. Some programs always write the same.
 _CLAIM, _HABIT, _HABITS = 9.0, 3.0, ("latin-1", "cp1252", "utf-8-sig")
 
+_MOVE = re.compile(r";\s*[BW]\[[A-Za-z]{0,2}\]")
 _FAR = re.compile(rb"([\0-\x7f]{6})[\0-\x7f]{3,}([\0-\x7f]{2})")
 _FREQUENT_LETTERS = frozenset("éüöäèàçñåøßíóáоеаинтсрвлкмдпуяыьзαοιετσνηρπςίόά")
 _QUOTES = "\u2018\u2019\u201c\u201d\u2013\u2014\u2026½°·«»№"
@@ -212,7 +214,16 @@ def _likeliest(data: bytes, declared: str | None) -> str:
     tried = dict(_TRIED)
     if declared:
         tried[declared] = tried.get(declared, 0.0) - (_HABIT if declared in _HABITS else _CLAIM)
-    return min(tried, key=lambda name: tried[name] + _surprise(text, name))
+    ranked = sorted(tried, key=lambda name: tried[name] + _surprise(text, name))
+    # In a wrong encoding of two bytes a character may swallow brackets, and moves with them.
+    moves = len(_MOVE.findall(data.decode("latin-1")))
+    return next((name for name in ranked if _moves(data, name) >= moves), "latin-1")
+
+
+def _moves(data: bytes, name: str) -> int:
+    """How many moves there are to be seen in `data` in the encoding `name`."""
+    whole = codecs.getincrementaldecoder(name)("replace").decode(data)
+    return len(_MOVE.findall(whole))
 
 
 def _surprise(data: bytes, name: str) -> float:

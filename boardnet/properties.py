@@ -43,7 +43,7 @@ _GAMES = {"2": "Othello", "3": "chess", "4": "Gomoku", "7": "Chinese chess", "8"
 _PLAIN_NODES = re.compile(r"(?:[\s(]*+;\s*+[BW]\[[a-z]{0,2}\](?=\s*+[;()]))++")
 _PLAIN_MOVE = re.compile(r"[BW]\[[a-z]*\]")
 
-_SIZE = re.compile(r"\s*(\d{1,9})\s*(?:[:xX,]\s*(\d{1,9})\s*)?")
+_SIZE = re.compile(r"\+?(\d{1,9})(?!\d)\s*(?:[:xX,]\s*(\d{1,9})(?!\d))?")
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)")
 _SOFT_BREAK = re.compile(r"\\(?:\r\n|\n\r|\n|\r)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -123,6 +123,8 @@ class _Reading:
             following = read_node(text, position)
             if following is None:
                 break
+            if ")" in text[position : following.start]:
+                self.note("brackets without a node were skipped", position)
             node = following
             self.collect(node)
             self.obey(node)
@@ -154,6 +156,8 @@ class _Reading:
         if node.junk >= 0:
             self.note("something that is not SGF was skipped", node.junk)
         for name, values in node.properties:
+            if not name:
+                self.note("a property without capitals in its name was skipped", node.start)
             if name in _HEADER:
                 self.header.setdefault(name, (values[0], node.start))
 
@@ -171,7 +175,7 @@ class _Reading:
                 for value in values:
                     self.set_up(name, value, node.start)
             elif name == "PL":
-                player = _COLOURS.get(values[0].strip()[:1].upper(), EMPTY)
+                player = _COLOURS.get(_plain(values[0])[:1].upper(), EMPTY)
                 if player == EMPTY:
                     self.note(f"{_shown(name, values[0])} names no player", node.start)
             elif name == "C":
@@ -190,7 +194,7 @@ class _Reading:
             self.comments[self.turn] = "\n".join(before + said)
 
     def move(self, name: str, value: str, offset: int) -> None:
-        value = value.strip()
+        value = _plain(value)
         value = "" if value.lower() == "pass" else value
         action = self.tables.moves.get(f"{name}[{value}]")
         if action is None:
@@ -202,13 +206,14 @@ class _Reading:
     def point(self, value: str, shown: str, offset: int) -> Point:
         """The point that `value` names, also in a spelling that SGF does not have.
 
-        "PD" is "pd" where there are not so many columns, and "Q16" (the first form of SGF, and
-        programs that mix it up with what they show) can mean nothing else.
+        "PD" is "pd" where there are not so many columns, "p d" has a line break in it, and "Q16"
+        (the first form of SGF, and programs that write what they show) can mean nothing else.
         """
-        found = self.tables.points.get(value) or self.tables.points.get(value.lower())
+        small = "".join(value.split()).lower()
+        found = self.tables.points.get(value) or self.tables.points.get(small)
         if found is None:
             try:
-                found = parse_vertex(value, self.rows, self.columns)
+                found = parse_vertex(small, self.rows, self.columns)
             except BoardnetError:
                 raise self.no_point(shown, offset) from None
             assert found is not None  # "pass" is no point, and no move gets here with it
@@ -218,7 +223,7 @@ class _Reading:
 
     def set_up(self, name: str, value: str, offset: int) -> None:
         """Put stones on one point, or on the rectangle between two corners ("aa:cc")."""
-        value = value.strip()
+        value = _plain(value)
         if not value:
             self.note(f"{name}[] names no point", offset)
             return
@@ -244,8 +249,8 @@ class _Reading:
 
     def check_kind(self) -> None:
         value, offset = self.header.get("GM", ("1", 0))
-        kind = value.strip().lstrip("0").lower()
-        if kind not in ("1", "", "go"):
+        kind = _plain(value).lstrip("0").lower()
+        if kind not in ("1", "", "go") and re.match(r"1\D", kind) is None:
             other = f" ({_GAMES[kind]})" if kind in _GAMES else ""
             raise Unusable(f"this is another game than Go: {_shown('GM', value)}{other}", offset)
 
@@ -255,9 +260,11 @@ class _Reading:
         if not value.strip():
             self.note("SZ[] says no size, so 19 was taken", offset)
             return 19, 19
-        found = _SIZE.fullmatch(value)
+        found = _SIZE.match(_plain(value))
         if found is None:
             raise Unusable(f"{_shown('SZ', value)} is no board size", offset)
+        if found.end() < len(_plain(value)):
+            self.note(f"{_shown('SZ', value)} was read as {found[0].strip()}", offset)
         columns, rows = int(found[1]), int(found[2] or found[1])
         if not (1 <= rows <= MAX_SIZE and 1 <= columns <= MAX_SIZE):
             allowed = f"1 to {MAX_SIZE} rows and columns can be used"
@@ -315,6 +322,17 @@ class _Reading:
             notes=tuple(notes),
             **texts,
         )
+
+
+def _plain(value: str) -> str:
+    """A value that is no text as it was meant: escapes undone, no blanks around it.
+
+    >>> _plain(" p\\\\d ")
+    'pd'
+    """
+    if "\\" in value:
+        value = _ESCAPED.sub(r"\1", _SOFT_BREAK.sub("", value))
+    return value.strip()
 
 
 def text_of(value: str) -> str:

@@ -16,6 +16,8 @@ from typing import BinaryIO, NamedTuple
 from boardnet.charset import KEEP, charset
 
 CHUNK = 1 << 20  # bytes that are read at once; also what the encoding is judged by
+LONGEST = 1 << 24  # characters of what may be a variation after all, see `_end_of_tree`
+PATIENCE = 8  # trees of a file that were found to be unclosed by reading on
 
 # Possessive quantifiers (*+): long comments are never walked back over.
 _VALUE = r"\[[^\]\\]*+(?:\\.[^\]\\]*+)*+\]"
@@ -23,6 +25,7 @@ _TREE = re.compile(r"\((?=\s*+(?:;|[A-Z]{1,2}\s*+\[))")
 _ROOT = re.compile(r"\(\s*+;\s*+(?:GM|FF|SZ|CA)\s*+\[")
 _TO_PAREN = re.compile(rf"[^()\[]*+(?:{_VALUE}[^()\[]*+)*+", re.DOTALL)
 _NODE = re.compile(r"[\s(]*+;?+\s*+")
+_NO_NODE = re.compile(r"[^();\[\]]*+\)")
 _PROPERTY = re.compile(rf"([A-Za-z][A-Za-z0-9_]*+)\s*+((?:{_VALUE}\s*+)++)", re.DOTALL)
 _EACH_VALUE = re.compile(r"\[([^\]\\]*+(?:\\.[^\]\\]*+)*+)\]", re.DOTALL)
 _JUNK = re.compile(rf"(?:{_VALUE}|\[.*+|.)\s*+(?:(?![A-Z]{{1,2}}\s*+\[)[^;()\[])*+", re.DOTALL)
@@ -71,16 +74,26 @@ def read_node(text: str, position: int) -> Node | None:
     """The node at `position`, or past the opening brackets there; None before a closing one.
 
     So to read on from the end of each node follows the first variation at every fork, and the
-    first None ends a tree's main line.
+    first None ends a tree's main line. Brackets that hold no node are passed over.
 
     >>> read_node("(;AddBlack[aa][bb]PL[W] ;W[cc])", 0)
     Node(properties=[('AB', ['aa', 'bb']), ('PL', ['W'])], start=2, end=24, junk=-1)
     """
-    begin = _NODE.match(text, position)
-    assert begin is not None  # it may match nothing, but it always matches
-    start = end = begin.end()
-    if start == len(text) or (text[start] == ")" and ";" not in begin[0]):
-        return None
+    while True:
+        begin = _NODE.match(text, position)
+        assert begin is not None  # it may match nothing, but it always matches
+        start = end = begin.end()
+        if start == len(text):
+            return None
+        if ";" in begin[0]:
+            break
+        if text[start] == ")" and "(" not in begin[0]:
+            return None
+        # Brackets with no node in them, and be it some text, are no variation.
+        empty = _NO_NODE.match(text, start) if "(" in begin[0] else None
+        if empty is None:
+            break
+        position = empty.end()
     properties: list[tuple[str, list[str]]] = []
     junk = -1
     while end < len(text) and text[end] not in ";()":
@@ -155,6 +168,7 @@ def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:
     decoder: codecs.IncrementalDecoder | None = None
     text, size, number, line, column = "", 0, 0, 1, 1
     final = False
+    unclosed = 0
     while not final:
         # What an unfinished tree takes is doubled each time, so looking for its end from its
         # start again costs no more than reading it.
@@ -166,9 +180,10 @@ def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:
         text += decoder.decode(data, final).replace("\0", "")
         done = 0
         while (start := _TREE.search(text, done)) is not None:
-            end, closed = _end_of_tree(text, start.start())
-            if end == len(text) and not (closed or final):
+            end, closed, read = _end_of_tree(text, start.start(), unclosed < PATIENCE)
+            if read == len(text) and not (closed or final):
                 break
+            unclosed += not closed
             line, column = _advance(text, done, start.start(), line, column)
             number += 1
             yield Tree(text[start.start() : end], number, line, column, closed)
@@ -191,8 +206,10 @@ def cut(text: str) -> Iterator[tuple[int, Tree]]:
     [(8, '(;B[aa])'), (21, '(;B[bb])')]
     """
     number, done, line, column = 0, 0, 1, 1
+    unclosed = 0
     while (start := _TREE.search(text, done)) is not None:
-        end, closed = _end_of_tree(text, start.start())
+        end, closed, _ = _end_of_tree(text, start.start(), unclosed < PATIENCE)
+        unclosed += not closed
         line, column = _advance(text, done, start.start(), line, column)
         number += 1
         yield start.start(), Tree(text[start.start() : end], number, line, column, closed)
@@ -200,28 +217,34 @@ def cut(text: str) -> Iterator[tuple[int, Tree]]:
         done = end
 
 
-def _end_of_tree(text: str, position: int) -> tuple[int, bool]:
-    """Where the tree that starts at `position` ends, and whether its last bracket is there.
+def _end_of_tree(text: str, position: int, patient: bool) -> tuple[int, bool, int]:
+    """Where the tree that starts at `position` ends, whether its last bracket is there, and how far
+    the text was read to know it.
 
-    A tree that is never closed ends where the next one starts, if that can be told: by a
-    property that only a first node has.
+    A tree that is never closed ends where the next one starts, which is told by a property that
+    only a first node has. Some variations have one, too: so if `patient` it is read on for the
+    tree's last bracket, as far as LONGEST. (A file of nothing but unclosed trees would be read
+    again for each of them: hence PATIENCE.)
     """
     depth = 0
+    other = -1  # where the next tree may start
     while True:
         skipped = _TO_PAREN.match(text, position)
         assert skipped is not None  # it may match nothing, but it always matches
         position = skipped.end()
         if position == len(text) or text[position] == "[":  # the end, or a value without one
-            return len(text), False
+            return (len(text) if other < 0 else other), False, len(text)
         if text[position] == ")":
             depth -= 1
-        elif depth > 0 and _ROOT.match(text, position):
-            return position, False
         else:
+            if depth > 0 and other < 0 and _ROOT.match(text, position):
+                other = position
             depth += 1
         position += 1
         if depth == 0:
-            return position, True
+            return position, True, position
+        if other >= 0 and (not patient or position - other > LONGEST):
+            return other, False, position
 
 
 def _advance(text: str, start: int, end: int, line: int, column: int) -> tuple[int, int]:

@@ -24,6 +24,8 @@ from boardnet.network import NetworkConfig, PolicyNetwork
 from boardnet.value import win_logit
 from common import checkpoint
 from common.config import TrainConfig
+from common.errors import CommonError
+from common.export import load_weights
 from common.trainer import Result, Trainer
 
 VALIDATION_POSITIONS = 4096
@@ -180,7 +182,7 @@ def train(
         validate=lambda network: validate(network, validation),
         device=device,
     )
-    describe(made, corpus, folder)
+    describe(made, corpus, folder, initial)
     return trainer.run()
 
 
@@ -195,14 +197,27 @@ def start_from(network: PolicyNetwork, path: Path) -> None:
         raise BoardnetError(f"{path} has the weights of another network")
 
 
-def describe(made: Recipe, corpus: Corpus, folder: Path) -> None:
-    """Write FOLDER/run.json: what `boardnet export` says in the model files."""
+def describe(made: Recipe, corpus: Corpus, folder: Path, initial: Path | None = None) -> None:
+    """Write FOLDER/run.json: what `boardnet export` says in the model files, and of the weights
+    that the training started from what their file says."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        facts = {"recipe": settings(made), "data": corpus.facts}
+        facts: dict[str, Any] = {"recipe": settings(made), "data": corpus.facts}
+        if initial is not None:
+            facts["from"] = _said_of(initial)
         (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise BoardnetError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _said_of(weights: Path) -> dict[str, Any]:
+    """How weights came about, as their file says; a checkpoint says nothing."""
+    try:
+        facts = load_weights(weights)[1]
+    except CommonError:
+        return {"file": weights.name}
+    known = ("recipe", "step", "hours", "hardware", "from")
+    return {name: facts[name] for name in known if name in facts}
 
 
 def settings(made: Recipe) -> dict[str, Any]:

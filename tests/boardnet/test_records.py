@@ -156,6 +156,17 @@ def test_rows_count_from_the_top_and_columns_from_the_left() -> None:
         ("(;B[pd] oops ;W[dd])", "B:pd W:dd"),
         ("(;B[pd]C[see [1] there];W[dd])", "B:pd W:dd"),
         ("(;B[pd];W[dd]KO[])", "B:pd W:dd"),
+        ("(;GM[1]SZ[9](;SZ[9];B[ee])(;B[cc]))", "B:ee"),  # a variation, not a new game
+        ("(;;B[dd];W[aa](;CA[UTF-8]B[bb])(;AE[aa]))", "B:dd W:aa B:bb"),
+        ("(; (;SZ[9]W[aa])(;W[aa]))", "W:aa"),
+        ("(;B[e\\e];W[c\\\nc];AB[a\\a][b\\b:cc])", "B:ee W:cc AB:aa AB:bb AB:cb AB:bc AB:cc"),
+        ("(;SZ[1\\3]GM[\\1];B[ee])", "B:ee"),
+        ("(;;B[aa]()(;W[bb]))", "B:aa W:bb"),  # brackets without a node
+        ("(;B[aa]( \n )(text)(()(;W[bb])))", "B:aa W:bb"),
+        ("(;B[aa]();W[bb])", "B:aa W:bb"),
+        ("(;B[aa](;)(;W[bb]))", "B:aa"),  # a node without anything
+        ("(;B[a a];W[b\nb])", "B:aa W:bb"),
+        ("(;GM[1: Go];B[aa])", "B:aa"),
         ("(;B[PD];W[q3];AB[A1:b1])", "B:pd W:pq AB:as AB:bs"),  # can mean nothing else
     ],
 )
@@ -173,6 +184,10 @@ def test_what_a_person_can_read_is_read(text: str, expected: str) -> None:
         ("(;B[pd]AB[dd])", "a move and set-up stones"),
         ("(;SZ[])", "SZ[] says no size"),
         ("(;AB[])", "AB[] names no point"),
+        ("(;SZ[9.0])", "SZ[9.0] was read as 9"),
+        ("(;SZ[+13 lines])", "SZ[+13 lines] was read as +13"),
+        ("(;sz[9])", "a property without capitals"),
+        ("(;B[aa]();W[bb])", "line 1, column 8: brackets without a node were skipped"),
         ("(;PL[x])", "PL[x] names no player"),
         ("(;B[PD];W[dd])", "line 1, column 3: points are written in another way than SGF's"),
         ("(;HA[4];W[dd])", "no stones are placed"),
@@ -443,6 +458,11 @@ def test_an_unclosed_game_does_not_swallow_the_next_one() -> None:
     first, second = records.parse(b"(;GM[1]SZ[9];B[aa](;W[bb]\n(;GM[1]SZ[13];B[cc])")
     assert (first.rows, len(first.moves), second.rows, len(second.moves)) == (9, 2, 13, 1)
     assert "breaks off" in first.notes[0]
+
+
+def test_a_file_of_unclosed_games_is_read_in_a_time_that_grows_with_it() -> None:
+    one = "(;GM[1]SZ[9];B[aa](;W[bb]\n"
+    assert len(records.parse((one * 20_000).encode())) == 20_000
 
 
 @pytest.mark.parametrize(
