@@ -14,6 +14,7 @@ import pytest
 from boardnet import corpus, records
 from boardnet.cli import main
 from boardnet.errors import BoardnetError
+from boardnet.predictor import Predictor
 from boardnet.train import HELD_BACK, hold_back, recipe
 
 GAMES = Path(__file__).parents[2] / "data" / "games"
@@ -168,3 +169,16 @@ def test_recipes_are_checked(tmp_path: Path) -> None:
     wrong.write_text("[network]\nchannel = 3\n", encoding="utf-8")
     with pytest.raises(BoardnetError, match="channel"):
         recipe(str(wrong))
+
+
+def test_weights_that_went_on_say_what_they_came_from(packed: Path, tmp_path: Path) -> None:
+    run, model, second = tmp_path / "run", tmp_path / "model", tmp_path / "second"
+    command = ["train", str(packed), "--recipe", tiny(tmp_path)]
+    assert main([*command, "-o", str(run)]) == 0
+    assert main(["export", str(run), "-o", str(model)]) == 0
+    assert main([*command, "--from", str(model / "policy.safetensors"), "-o", str(second)]) == 0
+    before = json.loads((second / "run.json").read_text("utf-8"))["from"]
+    assert (before["step"], before["recipe"]["name"]) == (3, "tiny")
+    assert main(["export", str(second), "-o", str(tmp_path / "last")]) == 0
+    facts = Predictor.load(tmp_path / "last" / "policy.onnx").facts
+    assert facts["from"] == before
