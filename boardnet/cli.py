@@ -297,6 +297,7 @@ def gtp(args: argparse.Namespace) -> None:
         Predictor.load(args.weights),
         temperature=args.temperature,
         symmetries=args.symmetries,
+        resign=args.resign,
         rng=np.random.default_rng(args.seed),
     )
 
@@ -400,6 +401,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("gtp", help="an engine for Sabaki, Lizzie and other programs")
     one.add_argument("--temperature", type=float, default=0.0, help="0: always the likeliest move")
     one.add_argument("--seed", type=natural, default=0, help="of what the temperature draws")
+    one.add_argument("--resign", type=float, default=0.0, metavar="CHANCE",
+                     help="give up below this chance to win, as 0.05 (default: never)")  # fmt: skip
     add_answering(one)
     one.set_defaults(run=gtp)
 

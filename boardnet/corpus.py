@@ -10,6 +10,7 @@ import functools
 import json
 import shutil
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boardnet.errors import BoardnetError
-from boardnet.game import Game
+from boardnet.game import SETUP_BIT, Game
 from boardnet.labels import DTYPE, FORFEIT, TIME, label
-from boardnet.moves import HISTORY, SETUP_BIT, encode
+from boardnet.moves import HISTORY, codes
 from boardnet.planes import NAMES
 from boardnet.rules import BOARD_LENGTH, EMPTY, WHITE
 from boardnet.symmetry import count, index_tables
 
-FORMAT = 3
+FORMAT = 4
 ARRAYS: dict[str, np.dtype[Any]] = {
     "moves": np.dtype("<u2"),
     "starts": np.dtype("<i8"),
@@ -178,14 +179,14 @@ def from_games(games: Iterable[Game], rows: int = 19, columns: int = 19) -> tupl
     """
     own = [game for game in games if (game.rows, game.columns) == (rows, columns)]
     whole = from_encoded(
-        [encode(game) for game in own], [label(game) for game in own], rows, columns
+        [codes(game) for game in own], [label(game) for game in own], rows, columns
     )
     useful = np.flatnonzero(np.diff(whole.firsts))
     return whole.pick(useful), len(own) - len(useful)
 
 
 def from_encoded(
-    encoded: Sequence[Sequence[int]],
+    encoded: Sequence["array[int]"],
     labels: Sequence[tuple[float, ...]],
     rows: int,
     columns: int,
@@ -193,7 +194,7 @@ def from_encoded(
     """The same from encoded games and their labels; a game that is not legal from its first move
     on stays, with nothing in it."""
     starts = _sums([len(game) for game in encoded])
-    moves = np.fromiter((move for game in encoded for move in game), np.uint16, int(starts[-1]))
+    moves = np.frombuffer(bytearray().join(encoded), np.uint16)
     lengths = np.zeros(len(encoded), np.int64)
     compiled()["legal_lengths"](moves, starts, rows, columns, lengths, _board())
     if (lengths < np.diff(starts)).any():
@@ -289,8 +290,8 @@ def load(folder: Path) -> Corpus:
         raise BoardnetError(f"cannot read {folder}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise BoardnetError(f"{folder} is damaged or no corpus: pack the games again") from error
-    for name, array in arrays.items():
-        if array.dtype != ARRAYS[name] or zlib.crc32(memoryview(array).cast("B")) != sums.get(name):
+    for name, found in arrays.items():
+        if found.dtype != ARRAYS[name] or zlib.crc32(memoryview(found).cast("B")) != sums.get(name):
             raise BoardnetError(f"{folder}/{name}.npy is damaged: pack the games again")
     about = {name: value for name, value in facts.items() if name not in _WRITTEN}
     return Corpus(rows, columns, **arrays, facts=about)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boardnet.moves import PASS, SETUP_BIT
+from boardnet.game import PASS, QUIET_BIT, SETUP_BIT
 from boardnet.rules import Ints
 
 OPENING = 50
-SEEN_BITS = 0x1FFF  # of a move: what it is, and not what `first_illegal` has noted of it
+SEEN_BITS = QUIET_BIT - 1  # of a move: what it is, and not what `first_illegal` has noted of it
 
 
 def openings(corpus: Any) -> NDArray[np.bytes_]:

@@ -32,14 +32,22 @@ class Engine:
         *,
         temperature: float = 0.0,
         symmetries: int = 1,
+        resign: float = 0.0,
         rng: np.random.Generator | None = None,
     ) -> None:
         """temperature: 0 plays the likeliest move; 1 plays moves as often as they are likely; above
-        that more evenly. rng: for what a temperature leaves to chance; seeded with 0 if not given.
+        that more evenly. resign: the chance to win below which it gives up, twice in a row; 0 for
+        never. rng: for what a temperature leaves to chance; seeded with 0 if not given.
+        Raises BoardnetError if the model cannot know when to resign.
         """
         if not 0 <= temperature < float("inf"):
             raise BoardnetError(f"temperature must be 0 or more, got {temperature}")
+        if not 0 <= resign < 1:
+            raise BoardnetError(f"resign must be a chance from 0 to 1, got {resign}")
+        if resign and "value" not in predictor.facts:
+            raise BoardnetError("this model has no value, so it cannot know when to resign")
         self.predictor = predictor
+        self.resign = resign
         self.temperature = temperature
         self.symmetries = symmetries
         self.rng = rng or np.random.default_rng(0)
@@ -156,6 +164,15 @@ class Engine:
         weights = np.exp(weights - weights.max())
         drawn: Point | None = points[self.rng.choice(len(points), p=weights / weights.sum())]
         return drawn
+
+    def gives_up(self, colour: int) -> bool:
+        """Whether `colour` resigns: its chance to win is too small, as before its last move."""
+        games = [self.game(colour)]
+        if self.resign == 0 or len(self._actions) < 2:
+            return False
+        games.append(replace(games[0], actions=tuple(self._actions[:-2])))
+        chances = [self.predictor.predict(one, symmetries=self.symmetries).winrate for one in games]
+        return all(chance is not None and chance < self.resign for chance in chances)
 
     def sensible(self, prediction: Prediction) -> list[tuple[Point | None, float]]:
         """Candidates and their priors, the likeliest first, without moves into an own eye and such

@@ -197,7 +197,12 @@ class Session:
         return ""
 
     def _genmove(self, args: list[str]) -> str:
-        colour = self._colour(args)
+        return self._played(self._colour(args))
+
+    def _played(self, colour: int) -> str:
+        """Play the network's move; its name."""
+        if self.engine.gives_up(colour):
+            return "resign"
         point = self.engine.choose(colour)
         self.engine.play(colour, point)
         return self._vertex(point)
@@ -294,9 +299,7 @@ class Session:
         line = form(prediction, self.engine.winrates(prediction, VALUED))
         if not play:
             return Analysis(line, max(interval, 1.0) / 100)
-        point = self.engine.choose(colour)
-        self.engine.play(colour, point)
-        return Analysis(f"{line}\nplay {self._vertex(point)}", None)
+        return Analysis(f"{line}\nplay {self._played(colour)}", None)
 
 
 class Analysis:

@@ -30,11 +30,12 @@ REPORT = "left-out.jsonl"
 class Piece:
     """A part of what is joined, opened when it is needed.
 
-    load: its games. name: says which game of it something is, for the report. refusals: what was
-    left out of it already.
+    load: its games. openings: theirs, see `duplicates`. name: says which game of it something is,
+    for the report. refusals: what was left out of it already.
     """
 
     load: Callable[[], Corpus]
+    openings: Callable[[], NDArray[np.bytes_]]
     name: Callable[[int], dict[str, Any]]
     refusals: Refusals = field(default_factory=list)
 
@@ -90,7 +91,9 @@ def merge(
 
 
 def _piece(path: Path, games: Corpus) -> Piece:
-    return Piece(lambda: games, lambda game: {"corpus": str(path), "game": game + 1})
+    return Piece(
+        lambda: games, lambda: openings(games), lambda game: {"corpus": str(path), "game": game + 1}
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class _Table:
             shape = games.rows, games.columns
             lengths.append(np.diff(games.starts))
             played.append(np.diff(games.firsts))
-            found.append(openings(games))
+            found.append(piece.openings())
             labels.append(np.asarray(games.labels))
             sizes.append(games.games)
         return cls(

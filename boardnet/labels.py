@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +83,7 @@ def label(game: Game, source: int = 0) -> tuple[float, ...]:
     )
 
 
+@lru_cache(1 << 12)  # of a server's games few are new
 def rank(text: str) -> int:
     """A rank as a number, one a stone: 1 to 9 for 1d to 9d, 0 for 1k, -1 for 2k and on to -34;
     10 to 18 for professionals; NO_RANK for what is none.
@@ -112,6 +114,7 @@ def rank_name(number: int) -> str:
     return f"{number}d" if number > 0 else f"{1 - number}k"
 
 
+@lru_cache(1 << 12)
 def date(text: str) -> int:
     """The first date that a text names, as a number whose digits are year, month and day.
 
@@ -127,6 +130,7 @@ def date(text: str) -> int:
     return year * 10_000 + month * 100 + (day if 1 <= day <= 31 else 0)
 
 
+@lru_cache(1 << 12)
 def result(text: str) -> Result:
     """Who won, and how.
 

@@ -1,18 +1,18 @@
 """Moves in two bytes each, and the replay of a game from them.
 
-A game is a row of 16-bit numbers, in the order of its record: bits 0 to 9 the cell (row *
-columns + column, row 0 at the top; PASS for a pass), bits 10 and 11 the colour, bit 12 set for a
-set-up stone (colour EMPTY takes one off), bit 13 set for a move that is known to take nothing off,
-so that a replay need not look (`first_illegal` sets it; without it a replay finds the same). The
-corpus stores exactly this, and one prediction replays exactly this.
+A game is a row of the 16-bit numbers that `boardnet.game` defines, in the order of its record. The
+corpus stores exactly this, and one prediction replays exactly this. A move that is marked with
+QUIET_BIT takes nothing off, so that a replay need not look (`first_illegal` marks them; without
+marks a replay finds the same).
 
 Plain functions over flat sequences, compiled like `boardnet.rules`.
 """
 
-from boardnet.game import SETUP, Game
+from array import array
+
+from boardnet.game import COLOUR_SHIFT, PASS, QUIET_BIT, SETUP_BIT, Actions, Game, packed
 from boardnet.rules import (
     EMPTY,
-    NO_CELL,
     POINT_OF_CELL,
     STRIDE,
     TAKEN,
@@ -21,28 +21,25 @@ from boardnet.rules import (
     play,
 )
 
-PASS = NO_CELL
-COLOUR_SHIFT = 10
-SETUP_BIT = 1 << 12
-QUIET_BIT = 1 << 13
 HISTORY = 5
 """Last moves that a position remembers."""
 
 
-def encode(game: Game) -> list[int]:
-    """The actions of a game as 16-bit numbers.
+def codes(game: Game) -> "array[int]":
+    """The actions of a game as 16-bit numbers, not to be changed.
 
     >>> from boardnet.records import parse
-    >>> [hex(move) for move in encode(parse(b"(;SZ[9]AB[aa];W[bb];B[])")[0])]
-    ['0x1400', '0x80a', '0x7ff']
+    >>> [hex(move) for move in codes(parse(b"(;SZ[9]AB[aa];W[bb];B[])")[0])]
+    ['0x5000', '0x200a', '0x1fff']
     """
-    columns = game.columns
-    return [
-        (PASS if point is None else point[0] * columns + point[1])
-        | colour << COLOUR_SHIFT
-        | (SETUP_BIT if kind == SETUP else 0)
-        for kind, colour, point in game.actions
-    ]
+    if isinstance(game.actions, Actions):
+        return game.actions.codes
+    return array("H", [packed(action, game.columns) for action in game.actions])
+
+
+def encode(game: Game) -> list[int]:
+    """The same as a list of one's own."""
+    return codes(game).tolist()
 
 
 def replay(

@@ -13,6 +13,7 @@ import shutil
 import signal
 import threading
 import zipfile
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -22,13 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boardnet import records
 from boardnet.corpus import Corpus, from_encoded
+from boardnet.duplicates import openings
 from boardnet.errors import BoardnetError
 from boardnet.joining import Piece, Refusals, join
 from boardnet.labels import label
-from boardnet.moves import encode
+from boardnet.moves import codes
 from boardnet.wanted import Wanted
 
 UNIT = 4 << 20  # bytes of small files that are one unit of work
@@ -151,6 +154,7 @@ def work(unit: Unit, wanted: Wanted, place: Path) -> int:
         "lengths": np.concatenate([np.diff(one.starts) for one in games]),
         "played": np.concatenate([np.diff(one.firsts) for one in games]),
         "labels": np.concatenate([one.labels for one in games]),
+        "openings": np.concatenate([openings(one) for one in games]),
         "origins": np.array(reading.origins, np.int64).reshape(-1, 2),
         "about": np.array(json.dumps(about)),
     }
@@ -174,7 +178,7 @@ class _Reading:
         self.games: list[Corpus] = []
         self.origins: list[tuple[int, int]] = []  # file, and which game of it
         self.refused: Refusals = []
-        self.encoded: list[list[int]] = []
+        self.encoded: list[array[int]] = []
         self.labels: list[tuple[float, ...]] = []
         self.waiting: list[tuple[str, int]] = []
 
@@ -201,7 +205,7 @@ class _Reading:
                 if why := self.wanted.refusal(game):
                     self.refused.append({"file": name, "game": tree.number, "reason": why})
                     continue
-                self.encoded.append(encode(game))
+                self.encoded.append(codes(game))
                 self.labels.append(label(game, source))
                 self.waiting.append((name, tree.number))
                 if len(self.encoded) == BATCH:
@@ -301,7 +305,11 @@ def _piece(place: Path) -> Piece:
         file, number = origins[game]
         return {"file": about["names"][file], "game": int(number)}
 
-    return Piece(load, name, about["refused"])
+    def found() -> NDArray[np.bytes_]:
+        with np.load(place) as unit:
+            return np.asarray(unit["openings"])
+
+    return Piece(load, found, name, about["refused"])
 
 
 def _said(wanted: Wanted) -> dict[str, Any]:

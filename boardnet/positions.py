@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from boardnet.game import Game
-from boardnet.moves import COLOUR_SHIFT, PASS, SETUP_BIT, encode
+from boardnet.game import COLOUR_SHIFT, PASS, SETUP_BIT, Game
+from boardnet.moves import codes
 from boardnet.rules import POINT_OF_CELL, STRIDE, empty_board, play
 
 
@@ -26,7 +26,7 @@ def positions(game: Game) -> NDArray[np.uint8]:
     [[[1, 0], [0, 0]], [[1, 2], [0, 0]], [[1, 0], [0, 1]]]
     """
     board = empty_board(game.rows, game.columns)
-    moves = encode(game)
+    moves = codes(game)
     boards = np.zeros((len(game.moves) + 1, game.rows, game.columns), np.uint8)
     turn = 0
     for move in moves:

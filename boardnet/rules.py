@@ -47,7 +47,7 @@ CHAIN_FOUND = ROWS + 3  # stones of the chain that `fill` last found whole
 TAKEN = ROWS + 4  # stones that `play` took off last, but for suicide
 STONES_FOUND = ROWS + 5  # how many stones there are in board[STONES:]
 POINT_OF_CELL = ROWS + 6  # [cell, row by row] its index; 0 for NO_CELL
-NO_CELL = 1023
+NO_CELL = 4095
 BOARD_LENGTH = POINT_OF_CELL + NO_CELL + 1
 
 Ints = MutableSequence[int]

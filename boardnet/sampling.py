@@ -6,7 +6,8 @@ Plain functions over flat sequences as in `boardnet.rules`, but only ever run co
 from typing import Any
 
 from boardnet.compiled import pointer
-from boardnet.moves import COLOUR_SHIFT, PASS, first_illegal, replay
+from boardnet.game import COLOUR_SHIFT, PASS
+from boardnet.moves import first_illegal, replay
 from boardnet.planes import write_planes
 from boardnet.rules import POINT_OF_CELL, Ints, clear
 

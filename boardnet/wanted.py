@@ -44,7 +44,7 @@ class Wanted:
         """Why a game is not wanted, in two or three words; nothing if it is."""
         if (game.rows, game.columns) != (self.size, self.size):
             return "other size"
-        moves = len(game.moves)
+        moves = game.length
         if moves == 0:
             return "no moves"
         if moves < self.min_moves or (self.max_moves is not None and moves > self.max_moves):

@@ -12,7 +12,7 @@ import pytest
 from boardnet import area, records
 from boardnet.engine import Engine
 from boardnet.errors import BoardnetError
-from boardnet.gtp import Session, serve
+from boardnet.gtp import VALUED, Session, serve
 from boardnet.handicap import fixed
 from boardnet.predictor import Predictor
 from boardnet.rules import BLACK, WHITE
@@ -265,7 +265,12 @@ def test_an_analysis_streams_until_the_next_line(command: str) -> None:
         assert len(set(lines)) == 1
         assert lines[0].startswith("info move ")
         order = re.findall(r"order (\d+) pv (\S+)", lines[0])
-        assert [int(number) for number, _ in order] == list(range(362))
+        assert [int(number) for number, _ in order] == list(range(VALUED))
+        chances = re.findall(r"winrate (\S+)", lines[0])
+        assert len(chances) == VALUED
+        whole = command == "lz-analyze"
+        assert all(0 < float(chance) < (10_000 if whole else 1) for chance in chances)
+        assert all((chance.isdigit()) == whole for chance in chances)
         process.stdin.write("8 name\n")
         process.stdin.flush()
         rest = "\n"
@@ -315,3 +320,26 @@ def mangled(rng: np.random.Generator, commands: list[str]) -> str:
         at = int(rng.integers(0, len(characters)))
         characters[at] = chr(int(rng.integers(0, 300)))
     return "".join(characters)
+
+
+def test_it_resigns_only_below_the_chance_it_was_told(predictor: Predictor) -> None:
+    for resign, gives_up in ((0.0, False), (0.001, False), (0.999, True)):
+        session = Session(Engine(predictor, resign=resign), "1")
+        assert said(session, "genmove b") != "= resign\n\n"  # nothing was played yet
+        assert said(session, "genmove w") != "= resign\n\n"
+        before = session.engine.stones
+        assert (said(session, "genmove b") == "= resign\n\n") == gives_up
+        assert (session.engine.stones == before) == gives_up
+    told: list[str] = []
+    serve(session, io.BytesIO(b"kata-genmove_analyze b\n"), told.append)
+    assert "".join(told).endswith("\nplay resign\n\n")
+
+
+def test_it_cannot_resign_without_a_value(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(predictor.facts, "value")
+    with pytest.raises(BoardnetError, match="has no value"):
+        Engine(predictor, resign=0.1)
+    with pytest.raises(BoardnetError, match="resign must be a chance"):
+        Engine(predictor, resign=5)

@@ -10,6 +10,7 @@ import pytest
 
 from boardnet import cli, corpus, records, symmetry
 from boardnet.errors import BoardnetError
+from boardnet.game import COLOUR_SHIFT
 from boardnet.moves import HISTORY, encode, replay
 from boardnet.planes import NAMES, write_planes
 from boardnet.predictor import Predictor
@@ -40,7 +41,7 @@ def test_compiled_planes_equal_those_of_plain_python(packed: corpus.Corpus) -> N
         board, recent = empty_board(19, 19), [0] * HISTORY
         at, ko, _ = replay(board, encoded[game], 0, len(encoded[game]), turn, recent)
         out = [0] * (len(NAMES) * 361)
-        colour = encoded[game][at] >> 10 & 3
+        colour = encoded[game][at] >> COLOUR_SHIFT & 3
         write_planes(board, colour, ko, recent, where, out)
         assert (planes[example].ravel() == out).all()
         assert moves[example] == encoded[game][at] & 1023

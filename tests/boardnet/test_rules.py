@@ -5,8 +5,9 @@ import pytest
 from sgfmill import boards
 
 from boardnet import ladders
+from boardnet.game import COLOUR_SHIFT, PASS, QUIET_BIT, SETUP_BIT
 from boardnet.ladders import is_caught, is_ladder_move
-from boardnet.moves import COLOUR_SHIFT, PASS, QUIET_BIT, SETUP_BIT, first_illegal, replay
+from boardnet.moves import first_illegal, replay
 from boardnet.planes import NAMES as PLANES
 from boardnet.planes import write_planes
 from boardnet.rules import (
