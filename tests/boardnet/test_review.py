@@ -475,7 +475,7 @@ def test_the_page_works_in_a_browser(ear: Review, tmp_path: Path, size: str) -> 
     path = tmp_path / "ear.html"
     [other] = records.parse(b"(;SZ[19];B[aa];W[ss];B[ba])")
     own = records.read(EAR)
-    line = replace(own, actions=own.actions_before(126) + other.actions)
+    line = replace(own, actions=(*own.actions_before(126), *other.actions))
     beside = variations(Predictor.load(), ear, [own, line])
     text = page("ear", ear, beside)
     path.write_text(text.replace("</body>", f"{DRIVE}</body>"), encoding="utf-8")
