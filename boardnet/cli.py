@@ -46,6 +46,8 @@ def predict(args: argparse.Namespace) -> int:
     from boardnet.predictor import Predictor
     from boardnet.records import files
 
+    if args.game == ALL_GAMES and args.variation != 1:
+        raise BoardnetError("--variation is one of a game: name that game, not all")
     paths = [path for place in args.games for path in files(place)]
     predictor = Predictor.load(args.weights)
     if args.draw:

@@ -35,8 +35,6 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "labels": DTYPE,
 }
 
-_WRITTEN = ("format", "rows", "columns", "games", "positions", "crc32")  # by `write` itself
-
 
 @dataclass(frozen=True)
 class Corpus:
@@ -239,15 +237,17 @@ def write(folder: Path, corpus: Corpus, moves: Iterator[NDArray[np.uint16]]) -> 
             array: NDArray[Any] = np.ascontiguousarray(getattr(corpus, name), dtype=dtype)
             np.save(folder / f"{name}.npy", array)
             sums[name] = zlib.crc32(array.tobytes())
-    facts = {
+    own = {
         "format": FORMAT,
         "rows": corpus.rows,
         "columns": corpus.columns,
         "games": corpus.games,
         "positions": corpus.positions,
         "crc32": sums,
-        **corpus.facts,
     }
+    facts = (
+        own | corpus.facts | own
+    )  # of a corpus that was loaded they may be those of a larger one
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     (folder / "corpus.json").write_text(text, encoding="utf-8")
 
@@ -293,8 +293,7 @@ def load(folder: Path) -> Corpus:
     for name, found in arrays.items():
         if found.dtype != ARRAYS[name] or zlib.crc32(memoryview(found).cast("B")) != sums.get(name):
             raise BoardnetError(f"{folder}/{name}.npy is damaged: pack the games again")
-    about = {name: value for name, value in facts.items() if name not in _WRITTEN}
-    return Corpus(rows, columns, **arrays, facts=about)
+    return Corpus(rows, columns, **arrays, facts=facts)
 
 
 @functools.cache

@@ -175,6 +175,7 @@ def _report(
 ) -> dict[str, int]:
     """Write a line for each game that was left out; returns how many for which reason."""
     counts: dict[str, int] = {}
+    said: set[str] = set()  # what is wrong with an archive is found in each of its slices
 
     def name(game: int) -> dict[str, Any]:
         piece = int(table.piece_of[game])
@@ -188,6 +189,11 @@ def _report(
                 other = name(int(kept[game]))
                 rows.append({**name(int(game)), "reason": "duplicate", "of": other})
             for row in rows:
+                line = json.dumps(row, ensure_ascii=False)
+                if row["reason"] == "unreadable":
+                    if line in said:
+                        continue
+                    said.add(line)
                 counts[row["reason"]] = counts.get(row["reason"], 0) + 1
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(f"{line}\n")
     return dict(sorted(counts.items()))

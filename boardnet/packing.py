@@ -192,7 +192,7 @@ class _Reading:
             return number % unit.slices == unit.which
 
         def refuse(error: BoardnetError) -> None:
-            self.refused.append({"reason": "unreadable", "why": str(error)})
+            self.refused.append({"file": path, "reason": "unreadable", "why": str(error)})
 
         try:
             for name, tree in records.trees(path, refuse, own if unit.slices > 1 else None):

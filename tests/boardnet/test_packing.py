@@ -182,6 +182,37 @@ def test_what_was_packed_before_an_interruption_is_not_read_again(
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
+def test_what_is_wrong_with_an_archive_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cut.tar"
+    with tarfile.open(path, "w") as tarred:
+        for seed in range(12):
+            member = tarfile.TarInfo(f"{seed}.sgf")
+            member.size = len(data := game(seed).encode())
+            tarred.addfile(member, BytesIO(data))
+    path.write_bytes(path.read_bytes()[:10_000])
+    monkeypatch.setattr(packing, "SLICE", 2000)
+    assert len(packing.plan([path])[1]) > 2
+    made = pack([path], tmp_path / "out", jobs=1)[""]
+    assert 3 < made.games < 12
+    [row] = report(tmp_path / "out")
+    assert (row["file"], row["reason"]) == (str(path), "unreadable")
+    assert "breaks off" in row["why"]
+
+
+def test_a_corpus_says_how_much_it_holds_also_when_it_was_loaded(
+    folder: Path, tmp_path: Path
+) -> None:
+    pack([folder], tmp_path / "out", jobs=1)
+    whole = corpus.load(tmp_path / "out")
+    assert (whole.facts["games"], whole.facts["positions"]) == (40, 3200)
+    corpus.save(whole.part(0, 10), tmp_path / "some")
+    facts = corpus.load(tmp_path / "some").facts
+    assert (facts["games"], facts["positions"]) == (10, 800)
+    assert facts["sources"] == whole.facts["sources"]
+
+
 def test_other_settings_begin_anew(folder: Path, tmp_path: Path) -> None:
     part = tmp_path / "out.part"
     part.mkdir()

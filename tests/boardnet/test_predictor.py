@@ -125,6 +125,21 @@ def test_other_sizes_are_answered_with_a_note(predictor: Predictor, size: str) -
     assert "not trained" in prediction.notes[0]
 
 
+def test_all_games_of_a_file_are_answered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "three.sgf"
+    path.write_text("(;SZ[9];B[ee])(;SZ[9];B[zz])(;SZ[37];B[aa])(;SZ[13])")
+    assert cli.main(["predict", str(path), "--game", "all", "--json"]) == 1
+    said = capsys.readouterr()
+    boards = [json.loads(line)["board"] for line in said.out.splitlines()]
+    assert [len(board.split("/")) for board in boards] == [9, 13]
+    assert "game 2, line 1" in said.err
+    assert "37x37 board is too large" in said.err
+    assert cli.main(["predict", str(path), "--game", "all", "--variation", "2"]) == 1
+    assert "name that game" in capsys.readouterr().err
+
+
 def test_json_has_katagos_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", str(EAR), "--turn", "126", "--json", "--top", "3"]) == 0
     answer = json.loads(capsys.readouterr().out)
