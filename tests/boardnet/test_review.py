@@ -299,7 +299,8 @@ def test_a_broken_encoding_is_refused(predictor: Predictor) -> None:
 
 
 def test_sabaki_s_parser_reads_the_comments_and_labels(ear: Review, tmp_path: Path) -> None:
-    """With @sabaki/sgf from npm, where it is installed: npm install -g @sabaki/sgf."""
+    """With @sabaki/sgf from npm, where node finds it: npm install -g @sabaki/sgf, and
+    NODE_PATH=$(npm root -g) for the tests."""
     node = shutil.which("node")
     script = """const sgf = require('@sabaki/sgf'); const [root] = sgf.parseFile(process.argv[1]);
     const found = []; for (let n = root; n; n = n.children[0]) found.push(n.data);
