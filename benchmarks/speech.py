@@ -26,6 +26,7 @@ def main() -> None:
     cold_start()
     log_mel()
     clip()
+    detect()
     parts()
 
 
@@ -95,6 +96,57 @@ def clip() -> None:
         times=5,
     )
     show("a clip / onnxruntime alone", ours * 1e3, theirs * 1e3, "ms", "(ours <= 3 ms)")
+
+
+def detect() -> None:
+    """An hour of sound with a word every few seconds, as a file and as a stream of 10 ms chunks;
+    and what memory it takes beside a minute."""
+    code = """
+import resource, sys, time
+from speechnet.detector import Detector
+detector = Detector.load()
+start = time.process_time()
+events = list(detector.detect(sys.argv[1]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(time.process_time() - start, peak, len(events))
+"""
+    import tempfile
+
+    import soundfile
+
+    from speechnet import audio
+    from speechnet.detector import Detector
+
+    minute = _minute()
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, times in (("minute", 1), ("hour", 60)):
+            path = Path(folder) / f"{name}.flac"
+            with soundfile.SoundFile(path, "w", audio.RATE, 1) as file:
+                for _ in range(times):
+                    file.write(minute)
+            run = [sys.executable, "-c", code, str(path)]
+            told = subprocess.run(run, check=True, capture_output=True, text=True, cwd=ROOT)
+            found[name] = [float(number) for number in told.stdout.split()]
+    show("an hour through detect, CPU seconds / 15 s", found["hour"][0], 15, "s", "<= 1")
+    show("memory for an hour / for a minute", found["hour"][1], found["minute"][1], "MiB", "1")
+    stream, start = Detector.load().stream(), time.process_time()
+    for at in range(0, len(minute), 160):
+        stream.push(minute[at : at + 160])
+    show("listening, CPU seconds / seconds", time.process_time() - start, 60, "s", "<= 0.1")
+
+
+def _minute() -> np.ndarray:
+    """Words in hiss, half of the time."""
+    from speechnet import audio
+
+    rng = np.random.default_rng(0)
+    minute = 0.01 * rng.standard_normal(60 * audio.RATE)
+    names = ("yes.wav", "stop.wav", "marvin.wav", "left.ogg", "no.flac")
+    for second in range(0, 58, 2):
+        wave = audio.read(CLIPS / names[second // 2 % len(names)]).samples
+        minute[second * audio.RATE : second * audio.RATE + len(wave)] += wave
+    return minute.astype(np.float32)
 
 
 def parts() -> None:

@@ -15,14 +15,26 @@ from speechnet.errors import SpeechnetError
 if TYPE_CHECKING:
     from speechnet.audio import Sound, read
     from speechnet.classifier import Answer, Classifier, Guess
+    from speechnet.detector import Detector
+    from speechnet.events import Event
+    from speechnet.listening import listen, listen_async
+    from speechnet.microphone import Microphone
 
-__all__ = ["Answer", "Classifier", "Guess", "Sound", "SpeechnetError", "load", "read"]
+__all__ = [
+    "Answer", "Classifier", "Detector", "Event", "Guess", "Microphone", "Sound", "SpeechnetError",
+    "listen", "listen_async", "load", "load_detector", "read",
+]  # fmt: skip
 
 _LATER = {
     "Answer": "speechnet.classifier",
     "Classifier": "speechnet.classifier",
+    "Detector": "speechnet.detector",
+    "Event": "speechnet.events",
     "Guess": "speechnet.classifier",
+    "Microphone": "speechnet.microphone",
     "Sound": "speechnet.audio",
+    "listen": "speechnet.listening",
+    "listen_async": "speechnet.listening",
     "read": "speechnet.audio",
 }  # loaded on first use, so that `import speechnet` costs nothing
 
@@ -32,6 +44,13 @@ def load(folder: str | PathLike[str] | None = None) -> "Classifier":
     from speechnet.classifier import Classifier
 
     return Classifier.load(folder)
+
+
+def load_detector(folder: str | PathLike[str] | None = None) -> "Detector":
+    """The same network, to find the words in recordings and streams."""
+    from speechnet.detector import Detector
+
+    return Detector.load(folder)
 
 
 def __getattr__(name: str) -> object:

@@ -64,18 +64,10 @@ def read(source: Source) -> Sound:
 
     Raises SpeechnetError if there is no sound in it that can be used.
     """
-    name, file = _open(source)
+    name, file = open_source(source)
     with file:
-        try:
-            head = file.read(64)
-        except OSError as error:
-            raise SpeechnetError(f"cannot read {name}: {_reason(error)}") from error
-        if not head:
-            raise SpeechnetError(f"{name} is empty")
-        if told := refusal(name, head):
-            raise SpeechnetError(told)
         notes: list[str] = []
-        wave, rate, channels = _decode(name, _closed(head, file), notes)
+        wave, rate, channels = _decode(name, whole(name, file), notes)
     return _sound(name, wave, rate, channels, notes)
 
 
@@ -104,12 +96,12 @@ def from_array(samples: NDArray[Any], rate: int) -> Sound:
     frames = np.asarray(samples, np.float32).reshape(len(samples), -1)
     notes: list[str] = []
     wave, levels = frames.mean(axis=1), np.sqrt(np.square(frames, dtype=np.float64).mean(axis=0))
-    if channel := _loudest(wave, levels, notes):
+    if channel := loudest(wave, levels, notes):
         wave = frames[:, channel - 1]
     return _sound(name, wave, rate, frames.shape[1], notes)
 
 
-def _open(source: Source) -> tuple[str, BinaryIO]:
+def open_source(source: Source) -> tuple[str, BinaryIO]:
     """What to call the source, and a file that libsndfile can read."""
     if isinstance(source, bytes):
         return "the sound", _Memory(source)
@@ -171,9 +163,21 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _closed(head: bytes, file: BinaryIO) -> BinaryIO:
-    """The file from its start. Where a program died before it wrote the length into a WAV file's
-    header, it is all that follows, as libsndfile understands by the greatest length."""
+def whole(name: str, file: BinaryIO) -> BinaryIO:
+    """The file from its start, once its first bytes look like a sound.
+
+    Where a program died before it wrote the length into a WAV file's header, it is all that
+    follows, as libsndfile understands by the greatest length. Raises SpeechnetError for what is
+    known to be something else.
+    """
+    try:
+        head = file.read(64)
+    except OSError as error:
+        raise SpeechnetError(f"cannot read {name}: {_reason(error)}") from error
+    if not head:
+        raise SpeechnetError(f"{name} is empty")
+    if told := refusal(name, head):
+        raise SpeechnetError(told)
     file.seek(0)
     if head[:4] != b"RIFF" or head[36:44] != b"data\0\0\0\0" or head[44:48].strip().isalnum():
         return file
@@ -182,7 +186,7 @@ def _closed(head: bytes, file: BinaryIO) -> BinaryIO:
     return _Memory(data)
 
 
-def _cut_off(log: str) -> str:
+def cut_off(log: str) -> str:
     """A note if a file ends before its header says, as libsndfile finds."""
     for line in re.finditer(r": (\d+) \(should be (\d+)\)", log):
         promised, there = map(int, line.groups())
@@ -203,30 +207,33 @@ def _decode(
         with soundfile.SoundFile(file) as sound:
             rate, channels = sound.samplerate, sound.channels
             pieces, energy, count = [], np.zeros(channels), 0
-            for frames in _blocks(sound, size):
+            for frames in blocks(sound, size):
                 pieces.append(frames.mean(axis=1))
                 energy += np.square(frames, dtype=np.float64).sum(axis=0)
                 count += len(frames)
             if not count:
                 raise SpeechnetError(f"{name} holds no sound: it has a header and no samples")
-            if note := _cut_off(sound.extra_info):
+            if note := cut_off(sound.extra_info):
                 notes.append(note)
             elif count < 0.95 * sound.frames < 1 << 62:  # of MP3 a guess; the greatest: unknown
                 notes.append(f"the file is damaged: only {count / rate:.2f} s can be read")
             wave = np.concatenate(pieces)
-            if channel := _loudest(wave, np.sqrt(energy / count), notes):
+            if channel := loudest(wave, np.sqrt(energy / count), notes):
                 sound.seek(0)
-                again = _blocks(sound, size)
+                again = blocks(sound, size)
                 wave = np.concatenate([frames[:, channel - 1].copy() for frames in again])
     except soundfile.LibsndfileError as error:
         if size != FINE:
             file.seek(0)
             return _decode(name, file, notes, FINE)
-        raise SpeechnetError(
-            f"{name} is no sound that can be read (WAV, FLAC, Ogg, Opus, MP3, AIFF, ...):"
-            f" {_why(name, error.error_string)}"
-        ) from error
+        raise undecodable(name, error.error_string) from error
     return wave, rate, channels
+
+
+def undecodable(name: str, told: str) -> SpeechnetError:
+    """What to say of a file that libsndfile does not read, by what that says."""
+    kinds = "WAV, FLAC, Ogg, Opus, MP3, AIFF, ..."
+    return SpeechnetError(f"{name} is no sound that can be read ({kinds}): {_why(name, told)}")
 
 
 def _why(name: str, told: str) -> str:
@@ -238,7 +245,7 @@ def _why(name: str, told: str) -> str:
     return told.rstrip(".")
 
 
-def _blocks(sound: Any, size: int) -> Iterator[Floats]:
+def blocks(sound: Any, size: int) -> Iterator[Floats]:
     """The frames of an open file, [frame, channel]; in FINE blocks up to where it can be decoded.
 
     Each is overwritten by the next one.
@@ -261,7 +268,7 @@ def _blocks(sound: Any, size: int) -> Iterator[Floats]:
         yield block[:count]
 
 
-def _loudest(wave: Floats, levels: NDArray[np.float64], notes: list[str]) -> int:
+def loudest(wave: Floats, levels: NDArray[np.float64], notes: list[str]) -> int:
     """The channel to take, counted from 1, if the channels' mean is nothing; else 0."""
     if len(levels) == 1 or not np.isfinite(levels).all():
         return 0
@@ -273,19 +280,24 @@ def _loudest(wave: Floats, levels: NDArray[np.float64], notes: list[str]) -> int
     return best + 1
 
 
-def _sound(name: str, wave: Floats, rate: int, channels: int, notes: list[str]) -> Sound:
+def check_rate(name: str, rate: int, notes: list[str]) -> None:
+    """Raise SpeechnetError if nobody records speech so; note what is missing at a low rate."""
     if not RATES[0] <= rate <= RATES[1]:
         raise SpeechnetError(
             f"{name} has {rate} samples a second: speech has between {RATES[0]} and {RATES[1]}"
         )
+    if rate < RATE:
+        notes.append(f"sampled at {rate} Hz: nothing above {rate // 2} Hz is in it")
+
+
+def _sound(name: str, wave: Floats, rate: int, channels: int, notes: list[str]) -> Sound:
+    check_rate(name, rate, notes)
     peak = float(np.abs(wave).max())  # not a number if one of them is none
     if not np.isfinite(peak):
         raise SpeechnetError(f"{name} holds samples that are no numbers (NaN or infinite)")
     if peak > 16:  # floats on the scale of integers
         wave = wave / np.float32(peak)
         notes.append(f"samples of up to {peak:.0f} were scaled to 1")
-    if rate < RATE:
-        notes.append(f"sampled at {rate} Hz: nothing above {rate // 2} Hz is in it")
     if rate != RATE:
         import soxr
 

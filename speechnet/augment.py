@@ -33,7 +33,8 @@ class Augment:
 
     speed: of playing: pitch, formants and tempo together. warp: of the frequency axis alone.
     spill: share of a word that may lie outside of the window.
-    trim: share with digital silence up to somewhere before, and from somewhere after the word.
+    trim: share with digital silence up to somewhere before, and from somewhere after the speech.
+    neighbours: share with another word before, and with another after it.
 
     noise: share with noise behind, by a ratio of `snr` dB: the word, while it lasts, to the noise.
     reverb: share in a room whose echo falls by 60 dB in `echo` seconds.
@@ -55,6 +56,7 @@ class Augment:
     warp: Range = (0.87, 1.15)
     spill: float = 0.1
     trim: float = 0.25
+    neighbours: float = 0.5
     noise: float = 0.7
     snr: Range = (0.0, 35.0)
     reverb: float = 0.2
@@ -95,8 +97,8 @@ class Augment:
 
 
 _PAIRS = ("speed", "warp", "snr", "echo", "level", "edge")
-_SHARES = ("fragments", "spill", "trim", "noise", "reverb", "overload", "narrow", "coder",
-           "companded", "mixup")  # fmt: skip
+_SHARES = ("fragments", "spill", "trim", "neighbours", "noise", "reverb", "overload", "narrow",
+           "coder", "companded", "mixup")  # fmt: skip
 
 
 # Waves
@@ -245,8 +247,13 @@ def mask(mel: Floats, augment: Augment, frames_a_second: float, rng: Rng) -> Non
             np.copyto(mel, mean, where=hidden)
 
 
-def mix(mel: Floats, target: Floats, augment: Augment, rng: Rng) -> tuple[Floats, Floats]:
-    """Mixup (Zhang et al. 2018): a share of the batch with other clips of it."""
+def mix(
+    mel: Floats, target: Floats, augment: Augment, rng: Rng
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Mixup (Zhang et al. 2018): a share of the batch with other clips of it.
+
+    Returns the clips, their targets, and which were mixed: [batch].
+    """
     batch = len(mel)
     drawn = rng.beta(augment.mixup_beta, augment.mixup_beta, batch)
     drawn = np.minimum(drawn, 1 - drawn)  # the first stays the first
@@ -254,4 +261,4 @@ def mix(mel: Floats, target: Floats, augment: Augment, rng: Rng) -> tuple[Floats
     other = rng.permutation(batch)
     # Differences leave what is not mixed as it is, to the last bit.
     mixed = mel + part[:, :, None] * (mel[other] - mel)
-    return mixed, target + part * (target[other] - target)
+    return mixed, target + part * (target[other] - target), part[:, 0] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from os import PathLike
@@ -80,10 +81,8 @@ class Classifier:
     @classmethod
     def load(cls, folder: str | PathLike[str] | None = None) -> Classifier:
         """The shipped network, or the one in a folder that `speechnet export` has written."""
-        if folder is not None:
-            return cls(*(Runtime.load(Path(folder) / name) for name in FILES))
-        with resources.as_file(resources.files("speechnet") / "weights") as shipped:
-            return cls(*(Runtime.load(shipped / name) for name in FILES))
+        with model_folder(folder) as place:
+            return cls(*(Runtime.load(place / name) for name in FILES))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -137,7 +136,7 @@ class Classifier:
             self.words.run(np.stack([heard[first : first + extent] for first in group]))
             for group in _groups(firsts)
         ]
-        return _softmax(np.concatenate(logits) / self.temperature)
+        return softmax(np.concatenate(logits) / self.temperature)
 
     def _starts(self, length: int) -> list[int]:
         """Where windows start, in samples: on the grid of the frames, the last one at the end."""
@@ -150,9 +149,22 @@ class Classifier:
         """The window to answer by."""
         speech = [at for at, label in enumerate(self.labels) if label not in (UNKNOWN, SILENCE)]
         surest = int(chances[:, speech].max(axis=1).argmax())
-        if chances[surest].argmax() in speech or UNKNOWN not in self.labels:
+        word = int(chances[surest].argmax())
+        if word in speech:
+            return _middle(chances[:, word])
+        if UNKNOWN not in self.labels:
             return surest
-        return int(chances[:, self.labels.index(UNKNOWN)].argmax())
+        return _middle(chances[:, self.labels.index(UNKNOWN)])
+
+
+@contextmanager
+def model_folder(folder: str | PathLike[str] | None = None) -> Iterator[Path]:
+    """Where the files of a model are: the shipped one's, if no other is named."""
+    if folder is not None:
+        yield Path(folder)
+        return
+    with resources.as_file(resources.files("speechnet") / "weights") as shipped:
+        yield shipped
 
 
 def _blocks(mel: Floats, frames: int = 1024) -> Iterator[Floats]:
@@ -161,11 +173,24 @@ def _blocks(mel: Floats, frames: int = 1024) -> Iterator[Floats]:
         yield np.ascontiguousarray(mel[:, start : start + frames])
 
 
+def _middle(chances: Floats, nearly: float = 0.98) -> int:
+    """The middle of the windows in a row that are nearly as sure as the surest: there the word lies
+    in the middle, not at an end."""
+    sure = chances >= nearly * chances.max()
+    first = last = int(chances.argmax())
+    while first > 0 and sure[first - 1]:
+        first -= 1
+    while last + 1 < len(sure) and sure[last + 1]:
+        last += 1
+    return (first + last) // 2
+
+
 def _groups(firsts: list[int], size: int = 64) -> Iterable[list[int]]:
     return (firsts[start : start + size] for start in range(0, len(firsts), size))
 
 
-def _softmax(logits: Floats) -> Floats:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chances: Floats = powers / powers.sum(axis=1, keepdims=True)
+def softmax(logits: Floats) -> Floats:
+    """[..., class] -> probabilities over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    chances: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return chances

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from common.arguments import positive
 from common.errors import CommonError
+from speechnet import detect_cli, evaluate_cli, explain_cli, record_cli, train_cli
 
 if TYPE_CHECKING:
     from speechnet.classifier import Answer
-    from speechnet.words import Clip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,85 +62,6 @@ def classify(args: argparse.Namespace) -> int:
             _say(f"{path}: {note}")
         print(_json(path, answer) if args.json else _line(path, answer), flush=True)
     return failed
-
-
-def evaluate(args: argparse.Namespace) -> None:
-    """How often the words are heard."""
-    from speechnet.classifier import Classifier
-    from speechnet.evaluate import evaluate as scores
-    from speechnet.evaluate import false_words
-    from speechnet.files import sound_files
-
-    classifier = Classifier.load(args.model)
-    if not args.json:
-        print(f"{'file':36}  clips  accuracy  balanced    ece  worst speaker")
-    for score in scores(classifier, args.sources):
-        if args.json:
-            print(json.dumps(vars(score)), flush=True)
-            continue
-        shares = f"{score.accuracy:9.3f} {score.balanced:9.3f} {score.ece:6.3f}"
-        print(f"{score.file[-36:]:36} {score.clips:6} {shares} {score.worst:14.3f}", flush=True)
-        if score.file.count("/") == 0:
-            print("  " + "  ".join(f"{word} {share:.2f}" for word, share in score.recall.items()))
-    if args.noise:
-        seconds, words = false_words(classifier, sound_files(args.noise))
-        if args.json:
-            row = {"file": args.noise.name, "seconds": seconds, "false_words": words / seconds}
-            print(json.dumps(row))
-        else:
-            print(f"{args.noise.name}: {words} of {seconds} seconds of noise got a word")
-
-
-def train(args: argparse.Namespace) -> None:
-    """Train, or go on training."""
-    from dataclasses import replace
-
-    from speechnet import train as training
-    from speechnet.noise import Noise, recordings, split
-
-    recipe = training.recipe(args.recipe)
-    if args.words:
-        recipe = replace(recipe, words=tuple(args.words.split(",")))
-    if args.steps:
-        recipe = replace(recipe, train=replace(recipe.train, steps=args.steps))
-    learnt, kept_back = split(recordings(args.noise))
-    data = training.Data(
-        clips=[_clips(source) for source in args.sources],
-        synthetic=[_clips(source) for source in args.synthetic],
-        validation=[clip for source in args.validation for clip in _clips(source)],
-        noise=Noise(learnt),
-        validation_noise=kept_back,
-    )
-    result = training.train(
-        recipe,
-        data,
-        args.output or Path("runs") / f"speech-{recipe.name}",
-        device=args.device,
-        initial=args.initial,
-    )
-    print(json.dumps({"step": result.step, **result.validation}))
-
-
-def export(args: argparse.Namespace) -> None:
-    """A training run's network to model files."""
-    from speechnet.export import export as exported
-
-    validation = [clip for source in args.validation for clip in _clips(source)]
-    for path in exported(args.run_folder, args.output, validation=validation, test=args.test):
-        print(path)
-
-
-def _clips(source: Path) -> Sequence[Clip]:
-    """A source's clips; what is wrong with it is said, in one line."""
-    from speechnet.words import read_clips
-
-    with _bar(f"reading {source.name}") as progress:
-        found = read_clips(source, progress=progress)
-    for kind, names in vars(found.report).items():
-        if names and kind in ("damaged", "contradictory", "wordless"):
-            first = names[0] if isinstance(names[0], str) else ": ".join(names[0])
-            _say(f"{source}: {len(names)} {kind} ({first})")
-    return found.clips
 
 
 def _json(path: Path, answer: Answer) -> str:
@@ -194,17 +115,6 @@ def _decoders_hushed() -> Iterator[None]:
         os.close(stderr)
 
 
-@contextmanager
-def _bar(what: str) -> Iterator[Any]:
-    """A function that shows a share of what is done, once there is something to wait for."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0, visible=False)
-        yield lambda share: progress.update(task, completed=share, visible=True)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="speechnet", description="Which word does a clip hold?")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -216,30 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--model", type=Path, metavar="FOLDER", help="instead of the shipped one")
     one.set_defaults(run=classify)
 
-    one = commands.add_parser("evaluate", help="how often the words are heard")
-    one.add_argument("sources", nargs="+", type=Path, metavar="DATA", help="WORD/clip.wav in them")
-    one.add_argument("--noise", type=Path, help="recordings without speech, judged by the second")
-    one.add_argument("--json", action="store_true", help="one JSON object a line")
-    one.add_argument("--model", type=Path, metavar="FOLDER", help="instead of the shipped one")
-    one.set_defaults(run=evaluate)
+    evaluate_cli.add_commands(commands)
 
-    one = commands.add_parser("train", help="train a network on clips of words")
-    one.add_argument("sources", nargs="+", type=Path, metavar="DATA", help="WORD/clip.wav in them")
-    one.add_argument("--validation", type=Path, nargs="+", required=True, metavar="DATA")
-    one.add_argument("--noise", type=Path, required=True, help="recordings without speech")
-    one.add_argument("--synthetic", type=Path, nargs="+", default=[], metavar="DATA")
-    one.add_argument("--recipe", default="base", help="its name, or a .toml file")
-    one.add_argument("--words", help="instead of the recipe's: WORD,WORD,...")
-    one.add_argument("-o", "--output", type=Path, metavar="RUN", help="default: runs/speech-RECIPE")
-    one.add_argument("--steps", type=positive, help="instead of the recipe's")
-    one.add_argument("--device", default="cpu", help="cpu or cuda")
-    one.add_argument("--from", dest="initial", type=Path, metavar="WEIGHTS.safetensors")
-    one.set_defaults(run=train)
-
-    one = commands.add_parser("export", help="make model files of a training run")
-    one.add_argument("run_folder", type=Path, metavar="RUN")
-    one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    one.add_argument("--validation", type=Path, nargs="+", default=[], metavar="DATA")
-    one.add_argument("--test", type=Path, nargs="+", default=[], metavar="DATA")
-    one.set_defaults(run=export)
+    detect_cli.add_commands(commands)
+    train_cli.add_commands(commands)
+    explain_cli.add_commands(commands)
+    record_cli.add_commands(commands)
     return parser

@@ -1,18 +1,20 @@
-"""The word network: a log-mel spectrogram -> which word it holds.
+"""The word network: a log-mel spectrogram -> which word it holds, and which words end when.
 
 Filters move along frequency only: a higher voice says the same word with the same pattern further
-up, while the order of sounds in time is what makes the word. So there are two parts. `FrameNetwork`
-sees one frame at a time, and its filters slide along the frequencies of that frame. `WordHead` then
-reads the frames in their order, forwards and backwards, and weighs them; nothing in it is a
-convolution. Both are made from the declaration SPEECH, so that a layer which slid along time could
-not be constructed. A long recording needs the first part only once, however many windows the
-second one looks through.
+up, while the order of sounds in time is what makes the word. So there are two kinds of parts.
+`FrameNetwork` sees one frame at a time, and its filters slide along the frequencies of that frame;
+it is made from the declaration SPEECH, so that a layer which slid along time could not be
+constructed. Two heads then read the frames in their order, and nothing in them is a convolution:
+`WordHead` reads a window forwards and backwards and says which word it holds, `SpotHead` reads
+forwards only and says at every frame which word has just ended. A long recording needs the first
+part only once, however many windows are looked through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +31,8 @@ class NetworkConfig:
 
     channels: of the per-frame stages; each but the first halves the frequencies before it.
     features: numbers a frame comes to. hidden: of the recurrence, in each direction; layers: of it.
-    heads: ways of weighing the frames. drop: share of the features left out in training.
+    heads: ways of weighing the frames. spotter, spotter_layers: of the recurrence that reads
+    forwards only. drop: share of the features left out in training.
     """
 
     channels: tuple[int, ...] = (24, 48, 80)
@@ -37,11 +40,14 @@ class NetworkConfig:
     hidden: int = 128
     layers: int = 1
     heads: int = 4
+    spotter: int = 128
+    spotter_layers: int = 2
     drop: float = 0.2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # TOML and JSON know lists
         numbers = (*self.channels, self.features, self.hidden, self.layers, self.heads)
+        numbers += (self.spotter, self.spotter_layers)
         if not self.channels or min(numbers) < 1 or not 0 <= self.drop < 1:
             raise SpeechnetError(f"no network has such a shape: {self}")
 
@@ -114,8 +120,29 @@ class WordHead(nn.Module):
         return logits
 
 
+class SpotHead(nn.Module):
+    """What has just ended: a recurrence that knows the past alone, so that a stream can be read."""
+
+    def __init__(self, config: NetworkConfig, classes: int, rng: torch.Generator | None = None):
+        super().__init__()
+        self.norm = nn.LayerNorm(config.features)
+        self.drop = nn.Dropout(config.drop)
+        self.recurrence = nn.GRU(
+            config.features, config.spotter, config.spotter_layers, batch_first=True
+        )
+        self.word = nn.Linear(config.spotter, classes)
+        _initialise(self, rng)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """features: [batch, frame, feature] -> logits: [batch, frame, class]."""
+        with torch.autocast(features.device.type, enabled=False):
+            states, _ = self.recurrence(self.drop(self.norm(features.float())))
+        logits: Tensor = self.word(self.drop(states))
+        return logits
+
+
 class WordNetwork(nn.Module):
-    """Both parts: logits of the words, of `unknown` and of `silence`."""
+    """All parts: logits of the words, of `unknown` and of `silence`."""
 
     def __init__(
         self,
@@ -129,11 +156,67 @@ class WordNetwork(nn.Module):
         self.config, self.labels = config, tuple(labels)
         self.frames = FrameNetwork(config, bands, rng)
         self.head = WordHead(config, len(self.labels), rng)
+        self.spotter = SpotHead(config, len(self.labels), rng)
 
     def forward(self, mel: Tensor) -> Tensor:
         """mel: [batch, band, frame] -> logits: [batch, class]."""
         logits: Tensor = self.head(self.frames(mel))
         return logits
+
+    def take(self, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Take over the weights of another network as far as they fit: those of equal name and
+        shape, and in the last layers those of the words that both know.
+
+        facts: of its model file. Raises SpeechnetError if its parts have other shapes.
+        """
+        labels = list(facts.get("labels", ()))
+        pairs = [(at, labels.index(word)) for at, word in enumerate(self.labels) if word in labels]
+        mine, theirs = ([pair[which] for pair in pairs] for which in (0, 1))
+        state = self.state_dict()
+        for name, value in state.items():
+            other = weights.get(name)
+            if other is None:
+                continue
+            if ".word." in name and len(other) == len(labels) and other[0].shape == value[0].shape:
+                value[mine] = other[theirs].to(value)
+            elif other.shape != value.shape:
+                raise SpeechnetError(
+                    f"the weights to start from have another shape of {name}: use the recipe that"
+                    " they were trained with"
+                )
+            else:
+                value.copy_(other)
+
+
+class Lesson(nn.Module):
+    """A network as it is trained: every stretch is a lesson for both heads.
+
+    settled: the statistics of the per-frame part stay as they are, for a few clips cannot know
+    better than the many that they come from. frozen: so do its weights.
+    """
+
+    def __init__(
+        self, network: WordNetwork, *, settled: bool = False, frozen: bool = False
+    ) -> None:
+        super().__init__()
+        self.network, self.settled = network, settled or frozen
+        network.frames.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> Lesson:
+        """As for any module; what is settled is always as in inference."""
+        super().train(mode)
+        if self.settled:
+            self.network.frames.eval()
+        return self
+
+    def forward(self, mel: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+        """mel: [batch, band, frame] of stretches; window: [frame], which frames a clip is of.
+
+        Returns the logits of the clips, [batch, class], and those of all frames, [batch, frame,
+        class].
+        """
+        features = self.network.frames(mel)
+        return self.network.head(features[:, window]), self.network.spotter(features)
 
 
 def _initialise(head: nn.Module, rng: torch.Generator | None) -> None:

@@ -24,6 +24,9 @@ Rng = np.random.Generator
 KEPT_BACK = 0.2
 """Share of each recording, its end, that nobody trains on."""
 
+FADE = 400
+"""Samples in which one second of noise goes over into the next."""
+
 REUSE = 4
 """How often a sound that was made is heard in a batch, each time moved: making one takes longer
 than all else that is done to a clip."""
@@ -102,6 +105,27 @@ class Noise:
         if rng.random() < 0.3:
             wave = wave[::-1]
         return unit(filtered(wave, rng) if rng.random() < 0.4 else wave)
+
+
+def lengthened(waves: Floats, samples: int, rng: Rng) -> Floats:
+    """Noise that goes on: [count, WINDOW] -> [count, samples].
+
+    What follows is half of the time the same once more, and half of the time another of the waves;
+    each goes over into the next.
+    """
+    ramp = np.sin(np.linspace(0, np.pi / 2, FADE, dtype=np.float32))
+    step = WINDOW - FADE
+    long = np.zeros((len(waves), -(-samples // step) * step + FADE), np.float32)
+    for at in range(0, samples, step):
+        order = np.arange(len(waves))
+        if at:
+            changed = rng.random(len(waves)) < 0.5
+            order[changed] = rng.integers(len(waves), size=int(changed.sum()))
+        part = waves[order]
+        part[:, :FADE] *= ramp if at else 1
+        part[:, -FADE:] *= ramp[::-1]
+        long[:, at : at + WINDOW] += part
+    return long[:, :samples]
 
 
 def unit(wave: Floats) -> Floats:

@@ -22,6 +22,14 @@ HOP = 160
 MARGIN = 3 * HOP
 """Kept on both sides of a word: consonants begin and end softly."""
 
+GAP = (0.02, 0.7)
+"""Seconds between a word and its neighbour."""
+
+INSIDE = 0.5
+"""Share of a neighbour that may lie in the window."""
+
+RATE = 16_000
+
 FADE = 80
 """Samples in which a cut is faded, so that it does not click."""
 
@@ -57,11 +65,14 @@ class Piece:
         return faded(as_floats(self.samples[self.start : self.end]) / np.float32(self.level))
 
 
-def spoken(window: Floats, piece: Piece, how: Augment, rng: Rng) -> tuple[int, int]:
-    """Lay a clip into an empty window, in place, at a level of 1 and some speed.
+def spoken(
+    stretch: Floats, piece: Piece, how: Augment, rng: Rng, window: int = 0
+) -> tuple[int, int]:
+    """Lay a clip into an empty stretch, in place, at a level of 1 and some speed.
 
-    The word comes to lie anywhere inside, or outside by a share of `how.spill`; the clip's own
-    background comes with it. Returns where the word starts and ends in the window.
+    The word comes to lie anywhere inside of the window that starts at `window`, or outside by a
+    share of `how.spill`; the clip's own background comes with it. Returns where the word starts
+    and ends in the stretch.
     """
     slow, fast = how.speed
     speed = slow * (fast / slow) ** rng.random()
@@ -70,10 +81,33 @@ def spoken(window: Floats, piece: Piece, how: Augment, rng: Rng) -> tuple[int, i
     start, end = int(piece.start * ratio), int(piece.end * ratio)
     spill = int(how.spill * rng.random() * (end - start))
     first, last = -spill, WINDOW - (end - start) + spill
-    place = int(rng.integers(min(first, last), max(first, last) + 1)) - start
-    low, high = max(0, place), min(WINDOW, place + len(wave))
-    window[low:high] = wave[low - place : high - place] / np.float32(piece.level)
-    return max(0, place + start), min(WINDOW, place + end)
+    place = window + int(rng.integers(min(first, last), max(first, last) + 1)) - start
+    low, high = max(0, place), min(len(stretch), place + len(wave))
+    stretch[low:high] = wave[low - place : high - place] / np.float32(piece.level)
+    return max(0, place + start), min(len(stretch), place + end)
+
+
+def beside(
+    stretch: Floats, piece: Piece, word: tuple[int, int], window: int, rng: Rng, *, after: bool
+) -> tuple[int, int]:
+    """Add another word before the one that is there, or after it, in place, at a level near 1.
+
+    word: where the one that is there starts and ends. Of the other at most INSIDE comes to lie in
+    the window, so that it is never what the window is about. Returns where it starts and ends in
+    the stretch; nothing is added, and both are the same, where there is no room for any of it.
+    """
+    wave = piece.word() * np.float32(10 ** (rng.uniform(-6, 6) / 20))
+    gap = int(rng.uniform(*GAP) * RATE)
+    inside = int(INSIDE * len(wave))
+    if after:
+        place = max(word[1] + gap, window + WINDOW - inside)
+    else:
+        place = min(word[0] - gap, window + inside) - len(wave)
+    low, high = max(0, place), min(len(stretch), place + len(wave))
+    if high <= low:
+        return 0, 0
+    stretch[low:high] += wave[low - place : high - place]
+    return place, place + len(wave)
 
 
 def fragment(one: Piece, other: Piece, rng: Rng, *, reverse: bool = True) -> Piece:

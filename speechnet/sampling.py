@@ -1,15 +1,16 @@
 """Sampling: batch number -> log-mel and target, made on the fly and the same every time.
 
 Here is the order in which a clip becomes an example: a clip of the class is drawn, played at
-another speed, put into a window, echoed, laid over noise, recorded at some level, and seen through
-some microphone and coder. A network must not tell classes by where their clips come from, so all
-of it is drawn alike for every class, noise included.
+another speed, put into a window of a longer stretch, given neighbours, echoed, laid over noise,
+recorded at some level, and seen through some microphone and coder. A network must not tell classes
+by where their clips come from, so all of it is drawn alike for every class, noise included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +19,25 @@ from speechnet import augment as change
 from speechnet.augment import Augment
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
-from speechnet.noise import Noise
-from speechnet.pieces import Piece, babble, fragment, spoken
+from speechnet.noise import Noise, lengthened
+from speechnet.pieces import Piece, babble, beside, fragment, spoken
 from speechnet.spectrogram import FrontEnd, log_mel
-from speechnet.windows import WINDOW
+from speechnet.spotting import IGNORED, ended
+from speechnet.windows import STRETCH, WINDOW
 
 Floats = NDArray[np.float32]
 Rng = np.random.Generator
+Span = tuple[int, int, int]
+"""Where speech starts and ends, in samples of a stretch, and of which class it is."""
 
 A_ROOM = 4
 """Clips of a batch in the same room: making one takes as long as being in it."""
 
 HUSHED = 0.12
 """Share of `silence` that is digital silence, or hiss as faint as the last bits of a sample."""
+
+BURST = 0.4
+"""Share of `silence` whose loudest moments, by up to 12 dB, are cut off."""
 
 BABBLE = 0.08
 """Share of `silence` that is many people at once, backwards: no word can be made out."""
@@ -87,29 +94,51 @@ class Sampler:
             found.append((members, running / running[-1]))
         return found
 
-    def __call__(self, number: int) -> dict[str, Floats]:
-        """Batch `number`: "mel" [batch, band, frame]; "target" [batch, class], which sum to 1."""
+    def __call__(self, number: int) -> dict[str, NDArray[Any]]:
+        """Batch `number`, of stretches that each have a window with a clip in it.
+
+        "mel" [batch, band, frame] of the whole stretches; "window" [frame], which of their frames
+        the windows are, the same in all of a batch; "target" [batch, class] of the windows, which
+        sum to 1; "ended" [batch, frame], which class has just ended (see `spotting`).
+        """
         rng = np.random.default_rng((self.seed, number))
         classes = rng.choice(len(self.labels), size=self.batch, p=self._chances)
-        mel = log_mel(self.waves(classes, rng), self.front)
-        mel = self._seen(mel, rng)
+        extent, whole = self.front.frames(WINDOW), self.front.frames(STRETCH)
+        first = int(rng.integers(whole - extent + 1))
+        waves, spans = self.waves(classes, rng, first * self.front.hop)
+        mel = self._seen(log_mel(waves, self.front), rng)
+        just = np.stack([ended(one, self.front, whole, self.silence) for one in spans])
         target = np.eye(len(self.labels), dtype=np.float32)[classes]
-        mel, target = change.mix(mel, target, self.augment, rng)
+        mel, target, mixed = change.mix(mel, target, self.augment, rng)
+        just[mixed] = IGNORED
         target = target * np.float32(1 - self.smoothing)
-        return {"mel": mel, "target": target + np.float32(self.smoothing / len(self.labels))}
+        return {
+            "mel": mel,
+            "window": first + np.arange(extent),
+            "target": target + np.float32(self.smoothing / len(self.labels)),
+            "ended": just,
+        }
 
-    def waves(self, classes: NDArray[np.int64], rng: Rng) -> Floats:
-        """A window of sound for each class asked for: float32 [batch, WINDOW], as recorded."""
+    def waves(
+        self, classes: NDArray[np.int64], rng: Rng, window: int = 0
+    ) -> tuple[Floats, list[list[Span]]]:
+        """A stretch of sound for each class asked for, and what is said in it.
+
+        window: where the window starts that is about the class, in samples. Returns float32
+        [batch, STRETCH], as recorded, and for each the spans of speech.
+        """
         how, batch = self.augment, len(classes)
-        waves = np.zeros((batch, WINDOW), np.float32)
-        spans = np.zeros((batch, 2), np.int64)
-        for row, which in enumerate(classes):
-            spans[row] = self._sound(waves[row], int(which), rng)
+        waves = np.zeros((batch, STRETCH), np.float32)
+        spans = [
+            self._sound(wave, int(which), rng, window)
+            for wave, which in zip(waves, classes, strict=True)
+        ]
         speech = classes != self.silence
         noisy = speech & (rng.random(batch) < how.noise)
         bare = ~speech & ~waves.any(axis=1) & (rng.random(batch) >= HUSHED)
         behind = self.noise.draw(rng, int((bare | noisy).sum()))
         # The first are new, the later ones may be heard twice: the silence comes first.
+        behind = lengthened(behind, STRETCH, rng)
         waves[bare], behind = behind[: bare.sum()], behind[bare.sum() :]
         room = rng.random(batch) < how.reverb
         if room.any():
@@ -118,17 +147,25 @@ class Sampler:
         ratio = 10 ** (-rng.uniform(*how.snr, (len(behind), 1)) / 20)
         waves[noisy] += ratio.astype(np.float32) * behind
         self._trim(waves, spans, rng)
-        return self._recorded(waves, speech, rng)
+        return self._recorded(waves, speech, rng), spans
 
-    def _sound(self, window: Floats, which: int, rng: Rng) -> tuple[int, int]:
-        """Fill one window, at a level of 1. Returns where its word starts and ends, if any."""
+    def _sound(self, stretch: Floats, which: int, rng: Rng, window: int) -> list[Span]:
+        """Fill one stretch, at a level of 1. Returns what is said in it: the word comes first."""
         if which == self.silence:
             if rng.random() < BABBLE:
-                window[:] = babble([self._draw(rng) for _ in range(rng.integers(4, 9))], rng)
-            return int(rng.integers(WINDOW // 2)), WINDOW - int(rng.integers(WINDOW // 2))
-        if which == self.unknown and rng.random() < self.augment.fragments:
-            return self._place(window, self._fragment(rng), rng)
-        return self._place(window, self._draw(rng, which), rng)
+                many = [self._draw(rng) for _ in range(rng.integers(4, 9))]
+                stretch[:] = np.resize(babble(many, rng), STRETCH)
+            return []
+        whole = which != self.unknown or rng.random() >= self.augment.fragments
+        piece = self._draw(rng, which) if whole else self._fragment(rng)
+        word = spoken(stretch, piece, self.augment, rng, window)
+        spans = [(*word, which)]
+        for after in (False, True):
+            if rng.random() < self.augment.neighbours:
+                other = int(rng.integers(self.silence))
+                span = beside(stretch, self._draw(rng, other), word, window, rng, after=after)
+                spans += [(*span, other)] if span[1] > span[0] else []
+        return spans
 
     def _draw(self, rng: Rng, which: int | None = None) -> Piece:
         """A clip of a class, by the weights; of any class but silence if none is named."""
@@ -144,29 +181,30 @@ class Sampler:
         mirrored = self.labels[first][::-1] in self.labels
         return fragment(self._draw(rng, first), self._draw(rng, second), rng, reverse=not mirrored)
 
-    def _place(self, window: Floats, piece: Piece, rng: Rng) -> tuple[int, int]:
-        return spoken(window, piece, self.augment, rng)
-
-    def _trim(self, waves: Floats, spans: NDArray[np.int64], rng: Rng) -> None:
+    def _trim(self, waves: Floats, spans: Sequence[Sequence[Span]], rng: Rng) -> None:
         """Digital silence at both ends, in place, as where a clip has been padded or cut."""
-        for row in np.flatnonzero(rng.random(len(waves)) < self.augment.trim):
-            start, end = spans[row]
-            waves[row, : int(start * rng.random())] = 0
-            waves[row, WINDOW - int((WINDOW - end) * rng.random()) :] = 0
+        for row in np.flatnonzero(rng.random(len(waves)) < self.augment.trim).tolist():
+            half = STRETCH // 2
+            start = min((span[0] for span in spans[row]), default=int(rng.integers(half)))
+            end = max((span[1] for span in spans[row]), default=half + int(rng.integers(half)))
+            waves[row, : int(max(0, start) * rng.random())] = 0
+            waves[row, STRETCH - int(max(0, STRETCH - end) * rng.random()) :] = 0
 
     def _recorded(self, waves: Floats, speech: NDArray[np.bool_], rng: Rng) -> Floats:
         """At the level of a recording, and as 16 bits hold it."""
         how, batch = self.augment, len(waves)
         low = np.where(speech, how.level[0], min(how.hush, how.level[0]))
         level = 10 ** ((low + rng.random(batch) * (how.level[1] - low)) / 20)
-        # Clicks are far above their own mean; they are not to be cut off for it.
+        # Clicks are far above their own mean, and most are not cut off for it; but a pan that falls
+        # beside the microphone is, and what is left of it sounds like "up".
         peak = np.abs(waves).max(axis=1)
-        level = np.minimum(level, np.where(speech, 4.0, 1.0) / np.maximum(peak, 1e-6))
+        cut_off = speech | (rng.random(batch) < BURST)
+        level = np.minimum(level, np.where(cut_off, 4.0, 1.0) / np.maximum(peak, 1e-6))
         driven = rng.random(batch) < how.overload
         level = np.where(driven, 10 ** rng.uniform(0, 1, batch) / np.maximum(peak, 1e-6), level)
         waves *= level.astype(np.float32)[:, None]
         faint = ~speech & (peak == 0) & (rng.random(batch) < 0.6)
-        hiss = rng.standard_normal((int(faint.sum()), WINDOW), dtype=np.float32)
+        hiss = rng.standard_normal((int(faint.sum()), STRETCH), dtype=np.float32)
         waves[faint] = hiss * 10 ** rng.uniform(-5, -3, (len(hiss), 1)).astype(np.float32)
         squeezed = rng.random(batch) < how.companded
         waves[squeezed] = change.compand(waves[squeezed])

@@ -1,23 +1,21 @@
 """Synthesis: clips of words by speech engines, where real ones are few.
 
-    python -m speechnet.synthesis -o FOLDER --clips 200 two three four
-    python -m speechnet.synthesis -o FOLDER --clips 3 --list unknown
+    speechnet say -o FOLDER --clips 200 two three four
+    speechnet say -o FOLDER --clips 3 --list unknown
 
-espeak-ng and flite are used where they are installed (Debian packages of the same names): many
-voices, accents, pitches and paces. A voice is a speaker (`WORD/VOICE_nohash_N.flac`). Synthetic
-clips help to learn; they are never for validation or a test: nobody talks like that.
+espeak-ng, flite and festival are used where they are installed (Debian packages of the same names):
+many voices, accents, pitches and paces; espeak-ng speaks a hundred languages, the others English. A
+voice is a speaker (`WORD/VOICE_nohash_N.flac`), by which such clips are known. They help to learn;
+they are never for validation or a test: nobody talks like that.
 """
 
 from __future__ import annotations
 
-import argparse
-import io
 import itertools
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
@@ -25,56 +23,158 @@ from pathlib import Path
 
 import numpy as np
 
-from speechnet import audio
+from speechnet import audio, writing
 from speechnet.errors import SpeechnetError
+from speechnet.labels import SILENCE
+from speechnet.naming import word_of
+from speechnet.words import Clip
 
 ACCENTS = """en-us en-gb en-gb-scotland en-gb-x-rp en-gb-x-gbclan en-gb-x-gbcwmd en-029"""
 TIMBRES = """m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 klatt klatt2 klatt3 klatt4
     adam linda steph grandma shelby"""
 FLITE = ("kal", "kal16", "awb", "rms", "slt")
+ENGINES = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "text2wave"}
+"""Each with its command."""
+
+MARK = "SYNTHETIC.txt"
+"""Of a folder of such clips: what they are, for people."""
 
 QUIET = 0.02
 """Of the loudest sample: what lies before and after the word is cut off."""
 
+PATIENCE = 60
+"""Seconds within which an engine has to have said a word."""
+
+Rng = np.random.Generator
+
 
 @dataclass(frozen=True)
 class Voice:
-    """engine: its command. name: of the voice, also of the speaker in file names."""
+    """engine: one of ENGINES. name: of the voice, also of the speaker in file names."""
 
     engine: str
     name: str
 
 
-def voices() -> list[Voice]:
-    """All voices of the engines that are installed. Raises SpeechnetError if there is none."""
+def is_synthetic(clip: Clip | str) -> bool:
+    """Whether a clip was made here, as its speaker's name says; also of that name alone.
+
+    >>> is_synthetic("flite-slt"), is_synthetic("anna")
+    (True, False)
+    """
+    speaker = clip if isinstance(clip, str) else clip.speaker
+    return speaker.startswith(tuple(f"{engine}-" for engine in ENGINES))
+
+
+def refuse(clips: Iterable[Clip]) -> None:
+    """Raise SpeechnetError if one of the clips was made here: these are to choose or to test by."""
+    for clip in filter(is_synthetic, clips):
+        raise SpeechnetError(
+            f"{clip.name} was made by a speech engine: such clips are to learn from, not to choose"
+            " or to test by"
+        )
+
+
+def voices(language: str = "en", engines: Collection[str] = tuple(ENGINES)) -> list[Voice]:
+    """All voices for a language of those engines that are installed.
+
+    Raises SpeechnetError if there is none.
+    """
+    there = [engine for engine in engines if shutil.which(ENGINES[engine])]
+    if not there:
+        raise SpeechnetError(
+            f"no speech engine is installed: install {' or '.join(engines)} (Debian packages of"
+            " the same names)"
+        )
     found = []
-    if shutil.which("espeak-ng"):
-        both = itertools.product(ACCENTS.split(), TIMBRES.split())
+    if "espeak-ng" in there:
+        accents = ACCENTS.split() if language == "en" else _accents(language)
+        both = itertools.product(accents, TIMBRES.split())
         found += [Voice("espeak-ng", f"{accent}+{timbre}") for accent, timbre in both]
-    if shutil.which("flite"):
-        # Of two engines with very many and a few voices, both are to be heard.
+    # Of an engine with very many voices and two with a few, all are to be heard.
+    if "flite" in there and language == "en":
         found += [Voice("flite", name) for name in FLITE for _ in range(8)]
+    if "festival" in there and language == "en":
+        found += [Voice("festival", name) for name in _festival_voices() for _ in range(16)]
     if not found:
-        raise SpeechnetError("no speech engine is installed: install espeak-ng or flite")
+        told = "see `espeak-ng --voices`" if "espeak-ng" in there else "install espeak-ng"
+        raise SpeechnetError(f"no voice of {', '.join(there)} speaks {language!r}: {told}")
     return found
 
 
-def say(word: str, voice: Voice, rng: np.random.Generator) -> bytes:
-    """A word by a voice, at some pitch and pace: the bytes of a WAV file."""
+def _accents(language: str) -> list[str]:
+    """espeak-ng's own voices of a language.
+
+    It lists the closest ones first, among them variants, and those of MBROLA, whose data may not be
+    there. For `fr` there are fr-fr and fr-be; for `zh`, which none is called, the first is meant.
+    """
+    lines = _run(["espeak-ng", f"--voices={language}"]).decode(errors="replace").splitlines()[1:]
+    rows = [line.split() for line in lines]
+    own = [row[1] for row in rows if len(row) > 4 and not row[4].startswith(("mb/", "!v/"))]
+    named = {name for name in own if name == language or name.startswith(f"{language}-")}
+    return sorted(named or own[:1])
+
+
+def _festival_voices() -> list[str]:
+    """The voices that festival has."""
+    listed = _run(["festival", "-b", "(print (voice.list))"]).decode(errors="replace")
+    return sorted(listed.strip().strip("()").split())
+
+
+def say(word: str, voice: Voice, rng: Rng) -> bytes:
+    """A word by a voice, at some pitch and pace: the bytes of a WAV file.
+
+    Raises SpeechnetError if the engine cannot say it.
+    """
     pace = float(np.exp(rng.uniform(-0.3, 0.35)))
-    if voice.engine == "flite":
-        # The stretch is the inverse of a pace; the pitch is in Hz, a man's or a woman's.
-        pitch = rng.uniform(140, 230) if voice.name == "slt" else rng.uniform(80, 150)
-        command = ["flite", "-voice", voice.name, "--setf", f"duration_stretch={1 / pace:.3f}"]
-        command += ["--setf", f"int_f0_target_mean={pitch:.1f}", "-t", word, "-o", "/dev/stdout"]
-    else:
-        pitch = int(rng.integers(15, 86))
-        command = ["espeak-ng", "-v", voice.name, "-p", str(pitch), "-s", f"{150 * pace:.0f}"]
-        command += ["--stdout", word]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    speak = {"espeak-ng": _espeak, "flite": _flite, "festival": _festival}[voice.engine]
+    try:
+        return speak(word, voice.name, pace, rng)
+    except SpeechnetError as error:
+        raise SpeechnetError(
+            f"{voice.engine} cannot say {word!r} as {voice.name}: {error}"
+        ) from error
+
+
+def _espeak(word: str, name: str, pace: float, rng: Rng) -> bytes:
+    pitch = int(rng.integers(15, 86))  # of 0 to 99
+    how = ["-v", name, "-p", str(pitch), "-s", f"{150 * pace:.0f}"]
+    return _run(["espeak-ng", *how, "--stdout", "--", word])
+
+
+def _flite(word: str, name: str, pace: float, rng: Rng) -> bytes:
+    # The stretch is the inverse of a pace; the pitch is in Hz, a man's or a woman's.
+    pitch = rng.uniform(140, 230) if name == "slt" else rng.uniform(80, 150)
+    how = ["-voice", name, "--setf", f"duration_stretch={1 / pace:.3f}"]
+    how += ["--setf", f"int_f0_target_mean={pitch:.1f}"]
+    return _run(["flite", *how, "-t", word, "-o", "/dev/stdout"])
+
+
+def _festival(word: str, name: str, pace: float, rng: Rng) -> bytes:
+    # The melody is a linear regression, made for a voice of the mean and deviation called model,
+    # and moved to ours: Hz, a man's, as all of Debian's English voices are.
+    pitch = rng.uniform(80, 160)
+    melody = f"(target_f0_mean {pitch:.0f}) (target_f0_std {pitch / 8:.0f})"
+    melody += " (model_f0_mean 170) (model_f0_std 34)"
+    how = ["-eval", f"(voice_{name})", "-eval", f"(Parameter.set 'Duration_Stretch {1 / pace:.3f})"]
+    how += ["-eval", f"(set! int_lr_params '({melody}))"]
+    return _run(["text2wave", *how], word.encode())
+
+
+def _run(command: list[str], given: bytes = b"") -> bytes:
+    """What an engine writes. Raises SpeechnetError with what it says if that is nothing."""
+    try:
+        # In a session of its own, for Ctrl-C is for us: the clip at work gets whole.
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=PATIENCE, start_new_session=True
+        )
+    except subprocess.TimeoutExpired:
+        raise SpeechnetError(f"nothing came in {PATIENCE} seconds") from None
+    except OSError as error:
+        raise SpeechnetError(f"it does not start: {error.strerror}") from error
     if done.returncode or not done.stdout:
-        told = done.stderr.decode(errors="replace").strip() or "no sound came"
-        raise SpeechnetError(f"{voice.engine} cannot say {word!r} as {voice.name}: {told}")
+        told = " ".join(done.stderr.decode(errors="replace").split())
+        raise SpeechnetError(told or "no sound came")
     return done.stdout
 
 
@@ -83,32 +183,65 @@ def synthesize(
     folder: Path,
     *,
     clips: int,
+    language: str = "en",
+    engines: Collection[str] = tuple(ENGINES),
     seed: int = 0,
-    seen: Callable[[], object] = lambda: None,
+    progress: Callable[[float], object] = lambda share: None,
 ) -> int:
     """Make `clips` clips of each word in FOLDER/WORD/; those that are there already stay.
 
-    The same seed draws the same voices. seen: called after each word. Returns how many were made.
-    Raises SpeechnetError if no engine is installed, one fails or the disk does not take them.
+    The same seed draws the same voices of the same engines. progress: is told the share that is
+    done. Returns how many were made. Raises SpeechnetError if no engine is installed, one cannot
+    say a word or the disk does not take it; what was made until then is whole and stays.
     """
-    known = voices()
+    known = voices(language, engines)
+    folders = {word_of(writing.name(word, "word")): word for word in words}
+    if SILENCE in folders:
+        raise SpeechnetError("clips of silence hold no speech: no engine can say them")
+    _mark(folder, {voice.engine for voice in known})
 
-    def make(word: str) -> int:
-        made = 0
-        for number in range(clips):
-            digits = [seed, number, *word.encode()]
-            rng = np.random.default_rng(digits)
-            voice = known[int(rng.integers(len(known)))]
-            speaker = f"{voice.engine}-{voice.name}".replace("_", "-")
-            path = folder / word / f"{speaker}_nohash_{number}.flac"
-            if not path.exists():
-                _write(path, say(word, voice, rng))
-                made += 1
-        seen()
-        return made
+    def make(job: tuple[str, int]) -> bool:
+        place, number = job
+        word = folders[place]
+        rng = np.random.default_rng([seed, number, *word.encode()])
+        voice = _voice(word, known, rng)
+        speaker = f"{voice.engine}-{voice.name}".replace("_", "-")
+        path = folder / place / f"{speaker}_nohash_{number}.flac"
+        if path.exists():
+            return False
+        writing.write(path, _cut(word, voice, say(word, voice, rng)))
+        return True
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return sum(pool.map(make, words))
+    jobs = list(itertools.product(folders, range(clips)))
+    made = 0
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for at, new in enumerate(pool.map(make, jobs), 1):
+            made += new
+            progress(at / len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return made
+
+
+def _voice(word: str, known: Sequence[Voice], rng: Rng) -> Voice:
+    """One of those that can say it: the English engines leave letters out or crash if not ASCII."""
+    able = known if word.isascii() else [one for one in known if one.engine == "espeak-ng"]
+    if not able:
+        raise SpeechnetError(f"only espeak-ng can say {word!r}: install it")
+    return able[int(rng.integers(len(able)))]
+
+
+def _mark(folder: Path, engines: Iterable[str]) -> None:
+    """Say in the folder what is in it."""
+    names = ", ".join(sorted(engines))
+    told = f"Clips whose names begin with that of a speech engine ({names}) were made by it, with"
+    told += "\nspeechnet say. They are to learn from, never for a test: nobody talks like that.\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).write_text(told, "utf-8")
+    except OSError as error:
+        raise SpeechnetError(f"cannot write into {folder}: {error.strerror}") from error
 
 
 def listed(name: str) -> list[str]:
@@ -121,46 +254,16 @@ def listed(name: str) -> list[str]:
     return list(dict.fromkeys(word for line in lines for word in line.split()))
 
 
-def _write(path: Path, data: bytes) -> None:
-    import soundfile
-
+def _cut(word: str, voice: Voice, data: bytes) -> audio.Floats:
+    """The sound of a WAV file without the quiet around the word."""
     # Engines write to a pipe and cannot know the length that a WAV file begins with.
-    wave = audio.read(data).samples
+    try:
+        wave = audio.read(data).samples
+    except SpeechnetError:  # a header alone
+        wave = np.zeros(1, np.float32)
     loud = np.flatnonzero(np.abs(wave) > QUIET * np.abs(wave).max())
     if not len(loud):
-        raise SpeechnetError(f"{path.parent.name} came out silent")
-    wave = wave[loud[0] : loud[-1] + 1]
-    out = io.BytesIO()
-    soundfile.write(out, wave, audio.RATE, format="FLAC", subtype="PCM_16")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(out.getvalue())
-        part.rename(path)
-    except OSError as error:
-        raise SpeechnetError(f"cannot write {path}: {error.strerror}") from error
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command of the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m speechnet.synthesis", description=__doc__)
-    parser.add_argument("words", nargs="*")
-    parser.add_argument("--list", help="a list of the package: unknown")
-    parser.add_argument("--clips", type=int, default=10, help="of each word (default: 10)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    args = parser.parse_args(argv)
-    try:
-        words = args.words + (listed(args.list) if args.list else [])
-        if not words:
-            raise SpeechnetError("no words were named")
-        made = synthesize(words, args.output, clips=args.clips, seed=args.seed)
-    except SpeechnetError as error:
-        sys.stderr.write(f"speechnet: {error}\n")
-        return 1
-    sys.stderr.write(f"{args.output}: {made} clips made\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        raise SpeechnetError(
+            f"{voice.engine} cannot say {word!r} as {voice.name}: nothing is to be heard"
+        )
+    return wave[loud[0] : loud[-1] + 1]

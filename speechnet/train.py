@@ -23,16 +23,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from common.config import TrainConfig
+from common.export import load_weights
 from common.trainer import Result, Trainer
 from speechnet.augment import Augment
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
-from speechnet.network import NetworkConfig, WordNetwork
+from speechnet.network import Lesson, NetworkConfig, WordNetwork
 from speechnet.noise import Noise
 from speechnet.sampling import Sampler
 from speechnet.spectrogram import FrontEnd, log_mel
+from speechnet.spotting import IGNORED
 from speechnet.windows import evaluation_window
 from speechnet.words import Clip
+
+NOTHING = 4
+"""How many times less a frame counts after which no word has ended."""
 
 SYNTHETIC = 0.25
 """Share of a class that is synthetic where it has such clips: it helps, but nobody talks so."""
@@ -99,12 +104,22 @@ class Data:
     validation_noise: Sequence[NDArray[np.float32]]
 
 
-def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Cross-entropy to the targets, which may be mixed, in nats; and how often the first fits."""
-    logits = network(batch["mel"]).float()
+def loss(lesson: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Both heads' cross-entropy in nats; and how often the clips' likeliest word is the right one.
+
+    The clips' targets may be mixed. Of the frames, most of which come after no word's end, those
+    that do count NOTHING times less.
+    """
+    clips, frames = lesson(batch["mel"], batch["window"])
     target = batch["target"]
-    hit = (logits.argmax(dim=1) == target.argmax(dim=1)).float().mean()
-    return functional.cross_entropy(logits, target), {"accuracy": hit}
+    hit = (clips.argmax(dim=1) == target.argmax(dim=1)).float().mean()
+    count = frames.new_ones(frames.shape[-1])
+    count[-1] = 1 / NOTHING
+    spotted = functional.cross_entropy(
+        frames.float().flatten(0, 1), batch["ended"].flatten(), count, ignore_index=IGNORED
+    )
+    classified = functional.cross_entropy(clips.float(), target)
+    return classified + spotted, {"accuracy": hit, "spotted": spotted}
 
 
 def weights(data: Data, labels: Sequence[str]) -> tuple[list[Clip], NDArray[Any], NDArray[Any]]:
@@ -147,7 +162,8 @@ def validator(data: Data, labels: Sequence[str], front: FrontEnd) -> Any:
     classes = sorted(set(truth))
 
     @torch.no_grad()
-    def validate(network: nn.Module) -> dict[str, float]:
+    def validate(lesson: nn.Module) -> dict[str, float]:
+        network: nn.Module = lesson.network  # type: ignore[assignment]
         device = next(network.parameters()).device
         logits = torch.cat(
             [network(part.to(device)).float().cpu() for part in torch.split(mel, 256)]
@@ -172,7 +188,8 @@ def train(
 ) -> Result:
     """Train by a recipe, or go on with what is in `folder`.
 
-    initial: weights to start from. Raises Stopped when interrupted.
+    initial: weights of another network to start from, as far as they fit: a word that both have
+    keeps its weights. Raises Stopped when interrupted.
     """
     labels = made.labels
     front = FrontEnd.make(**made.front)
@@ -190,15 +207,17 @@ def train(
         smoothing=made.smoothing,
     )
     rng = torch.Generator().manual_seed(made.train.seed)
+    network = WordNetwork(made.network, bands=front.bands, labels=labels, rng=rng)
+    if initial is not None:
+        network.take(*load_weights(initial))
     trainer = Trainer(
-        WordNetwork(made.network, bands=front.bands, labels=labels, rng=rng),
+        Lesson(network),
         loss,
         sampler,
         made.train,
         folder,
         validate=validator(data, labels, front),
         device=device,
-        initial=initial,
     )
     describe(made, data, front, folder)
     return trainer.run()

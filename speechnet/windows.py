@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 WINDOW = 16_000
 """Samples: one second, what a word takes with some quiet around it."""
 
+STRETCH = 26_112
+"""Samples of what is trained on: a window, and what was said before it or after."""
+
 HOP = 160
 
 

@@ -166,10 +166,12 @@ def test_mixing_is_of_sounds_and_targets_alike(rng: np.random.Generator) -> None
     target = np.eye(200, 5, dtype=np.float32)
     target[5:, 4] = 1
     mel = np.tile(np.arange(200, dtype=np.float32)[:, None, None], (1, 4, 4))
-    same, kept = change.mix(mel, target, Augment(mixup=0), rng)
+    same, kept, which = change.mix(mel, target, Augment(mixup=0), rng)
+    assert not which.any()
     np.testing.assert_array_equal(same, mel)
     np.testing.assert_array_equal(kept, target)
-    mixed, shares = change.mix(mel, target, Augment(mixup=1), rng)
+    mixed, shares, which = change.mix(mel, target, Augment(mixup=1), rng)
+    assert which.all()
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
     assert (np.take_along_axis(shares, target.argmax(axis=1)[:, None], 1) >= 0.4999).all()
     assert ((mixed != mel).any(axis=(1, 2))).mean() > 0.8

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from common.axes import SPEECH, check
 from common.errors import CommonError
 from speechnet.errors import SpeechnetError
-from speechnet.network import NetworkConfig, WordNetwork
+from speechnet.network import Lesson, NetworkConfig, WordNetwork
 
-TINY = NetworkConfig(channels=(4, 6), features=8, hidden=5, heads=2)
+TINY = NetworkConfig(channels=(4, 6), features=8, hidden=5, heads=2, spotter=6)
 LABELS = ("yes", "no", "unknown", "silence")
 
 
@@ -71,6 +71,59 @@ def test_the_same_generator_makes_the_same_network() -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@torch.no_grad()
+def test_the_spotter_knows_the_past_alone() -> None:
+    made, sound = network(), mel(20)
+    heard = made.frames(sound)
+    before = made.spotter(heard)
+    heard[:, 12:] = 0
+    torch.testing.assert_close(made.spotter(heard)[:, :12], before[:, :12], rtol=0, atol=0)
+    assert not torch.allclose(made.spotter(heard)[:, 12:], before[:, 12:], atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_lesson_is_of_a_window_and_of_all_frames() -> None:
+    made, sound = network(), mel(30)
+    clips, frames = Lesson(made)(sound, torch.arange(7, 16))
+    torch.testing.assert_close(clips, made(sound[:, :, 7:16]))
+    torch.testing.assert_close(frames, made.spotter(made.frames(sound)))
+
+
+def test_what_is_settled_keeps_its_statistics_and_what_is_frozen_its_weights() -> None:
+    made = network()
+    before = {name: value.clone() for name, value in made.frames.state_dict().items()}
+    lesson = Lesson(made, frozen=True).train()
+    clips, frames = lesson(mel(), torch.arange(9))
+    (clips.sum() + frames.sum()).backward()
+    assert all(p.grad is None for p in made.frames.parameters())
+    assert all(p.grad is not None for p in made.head.parameters())
+    assert made.head.training
+    after = made.frames.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+@torch.no_grad()
+def test_another_networks_weights_are_taken_over_word_by_word() -> None:
+    old, rng = network(), torch.Generator().manual_seed(5)
+    new = WordNetwork(TINY, bands=16, labels=("maybe", "no", "unknown", "silence"), rng=rng)
+    fresh = new.head.word.weight[0].clone()
+    new.take(old.state_dict(), {"labels": list(LABELS)})
+    torch.testing.assert_close(new.frames(mel()), new.frames(mel()))
+    torch.testing.assert_close(new.head.word.weight[1:], old.head.word.weight[1:])
+    torch.testing.assert_close(new.spotter.word.bias[1:], old.spotter.word.bias[1:])
+    torch.testing.assert_close(new.head.word.weight[0], fresh)
+    torch.testing.assert_close(new.head.recurrence.weight_hh_l0, old.head.recurrence.weight_hh_l0)
+
+
+def test_weights_of_another_shape_are_refused_by_name() -> None:
+    wide = WordNetwork(
+        NetworkConfig(channels=(4, 6), features=9, hidden=5, heads=2, spotter=6),
+        bands=16, labels=LABELS,
+    )  # fmt: skip
+    with pytest.raises(SpeechnetError, match=r"another shape of frames\.spectrum\.weight"):
+        network().take(wide.state_dict(), {"labels": list(LABELS)})
+
+
 @pytest.mark.parametrize("bands", [16, 17, 40, 64])
 def test_any_number_of_bands_serves(bands: int) -> None:
     assert network(bands)(mel(bands=bands)).shape == (2, len(LABELS))
@@ -78,7 +131,8 @@ def test_any_number_of_bands_serves(bands: int) -> None:
 
 def test_gradients_reach_every_weight() -> None:
     made = network().train()
-    made(mel()).square().sum().backward()
+    clips, frames = Lesson(made)(mel(), torch.arange(2, 8))
+    (clips.square().sum() + frames.square().sum()).backward()
     still = [name for name, p in made.named_parameters() if p.grad is None or not p.grad.any()]
     # What comes before a batch norm is centred by it, and a block's last filters start at zero.
     assert all("conv" in name or "norm" in name or "bias" in name for name in still), still

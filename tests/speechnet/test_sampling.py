@@ -13,12 +13,14 @@ from speechnet.errors import SpeechnetError
 from speechnet.noise import Noise
 from speechnet.sampling import Sampler, band_centres
 from speechnet.spectrogram import FrontEnd
-from speechnet.windows import WINDOW, evaluation_window, pad
+from speechnet.spotting import IGNORED
+from speechnet.windows import STRETCH, WINDOW, evaluation_window, pad
 
 Floats = NDArray[np.float32]
 LABELS = ("low", "high", "unknown", "silence")
-PLAIN = Augment(speed=(1, 1), warp=(1, 1), spill=0, trim=0, noise=0, reverb=0, overload=0, tilt=0,
-                narrow=0, coder=0, companded=0, masks=0, mixup=0, fragments=0)  # fmt: skip
+PLAIN = Augment(speed=(1, 1), warp=(1, 1), spill=0, trim=0, neighbours=0, noise=0, reverb=0,
+                overload=0, tilt=0, narrow=0,
+                coder=0, companded=0, masks=0, mixup=0, fragments=0)  # fmt: skip
 
 
 def tone(frequency: float, samples: int, loud: float = 0.2) -> NDArray[np.int16]:
@@ -45,7 +47,8 @@ def sampler(augment: Augment = PLAIN, **changed: Any) -> Sampler:
 
 
 def waves_of(one: Sampler, which: int, count: int = 64, seed: int = 0) -> Floats:
-    return one.waves(np.full(count, which), np.random.default_rng(seed))
+    """The windows of stretches of one class."""
+    return one.waves(np.full(count, which), np.random.default_rng(seed))[0][:, :WINDOW]
 
 
 def loudness(waves: Floats) -> Floats:
@@ -76,8 +79,11 @@ def test_many_threads_get_the_same_batches_as_one() -> None:
 
 def test_shapes_types_and_targets_that_sum_to_one() -> None:
     batch = sampler(Augment(mixup=1), smoothing=0.1)(0)
-    assert batch["mel"].shape == (64, 39, 61)
+    assert batch["mel"].shape == (64, 39, 101)
     assert batch["target"].shape == (64, 4)
+    assert batch["ended"].shape == (64, 101)
+    assert len(batch["window"]) == 61
+    assert set(np.diff(batch["window"])) == {1}
     assert batch["mel"].dtype == batch["target"].dtype == np.float32
     assert np.isfinite(batch["mel"]).all()
     np.testing.assert_allclose(batch["target"].sum(axis=1), 1, rtol=1e-5)
@@ -119,7 +125,8 @@ def test_unchanged_clips_keep_their_sound() -> None:
     words = batch["target"].argmax(axis=1)
     middles = band_centres(front())
     for which, frequency in enumerate((500, 2000, 3900)):
-        loudest = middles[batch["mel"][words == which].max(axis=2).argmax(axis=1)]
+        heard = batch["mel"][words == which][:, :, batch["window"]]
+        loudest = middles[heard.max(axis=2).argmax(axis=1)]
         np.testing.assert_allclose(loudest, frequency, atol=200)
 
 
@@ -150,8 +157,8 @@ def test_noise_lies_under_the_word_by_the_ratio_asked_for() -> None:
 
 
 def test_silence_has_no_words_in_it() -> None:
-    heard = waves_of(sampler(replace(PLAIN, silence=1), noise=Noise([], share=0)), 3, 120)
-    assert heard.shape == (120, WINDOW)
+    heard = waves_of(sampler(replace(PLAIN, silence=1), noise=Noise([], share=0)), 3, 400)
+    assert heard.shape == (400, WINDOW)
     levels = loudness(heard)
     assert (~heard.any(axis=1)).mean() > 0.01  # digital silence
     assert (levels < -60).mean() > 0.1  # and what is as good as
@@ -192,6 +199,45 @@ def test_unknown_is_made_of_pieces_of_all_words_as_often_as_asked_for() -> None:
         whole = spectrum[:, 3800:4000].sum(axis=1) > 0.9 * spectrum.sum(axis=1)
         # A third of the pieces is of unknown words themselves.
         assert whole.mean() == pytest.approx(1 - share * 2 / 3, abs=0.12)
+
+
+def test_the_window_holds_the_word_wherever_in_the_stretch_it_lies() -> None:
+    one, rng = sampler(), np.random.default_rng(0)
+    for window in (0, 5000, STRETCH - WINDOW):
+        waves, spans = one.waves(np.zeros(40, np.int64), rng, window)
+        outside = np.delete(waves, np.s_[window : window + WINDOW], axis=1)
+        assert np.square(outside).sum() < 0.05 * np.square(waves).sum()
+        for (start, end, which), *others in spans:
+            assert which == 0
+            assert window <= start < end <= window + WINDOW
+            assert not others
+
+
+def test_neighbours_never_fill_the_window() -> None:
+    one, rng = sampler(replace(PLAIN, neighbours=1)), np.random.default_rng(0)
+    window = (STRETCH - WINDOW) // 2
+    _, spans = one.waves(np.ones(200, np.int64), rng, window)
+    others = [span for row in spans for span in row[1:]]
+    assert len(others) > 200
+    assert {which for _, _, which in others} == {0, 1, 2}
+    for row in spans:
+        start, end, _ = row[0]
+        for first, last, _ in row[1:]:
+            assert last <= start or first >= end
+            inside = min(last, window + WINDOW) - max(first, window)
+            assert inside <= 0.5 * (last - first) + 1
+
+
+def test_what_has_ended_is_told_a_moment_after_the_word_and_not_of_mixed_clips() -> None:
+    batch = sampler(replace(PLAIN, mixup=0.5))(2)
+    words, told = batch["target"].argmax(axis=1), batch["ended"]
+    mixed = (batch["target"].max(axis=1) < 1) | (told == IGNORED).all(axis=1)
+    assert 0.2 < mixed.mean() < 0.8
+    for row in np.flatnonzero(~mixed):
+        said = set(told[row]) - {IGNORED, 3}
+        # The word may lie so late that nothing comes after it.
+        assert said <= {words[row]}
+    assert np.mean([words[row] in told[row] for row in np.flatnonzero(~mixed)]) > 0.8
 
 
 def test_the_window_of_a_short_clip_has_quiet_on_both_sides() -> None:

@@ -1,0 +1,190 @@
+"""The commands `speechnet detect` and `speechnet listen`: words with their moments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.arguments import positive
+from common.errors import CommonError
+from speechnet.errors import SpeechnetError
+from speechnet.events import FORMATS, Event, header, line
+
+if TYPE_CHECKING:
+    from speechnet.detector import Detector, EventStream
+    from speechnet.listening import Load
+
+SUFFIXES = {"text": ".txt", "json": ".jsonl", "audacity": ".txt", "webvtt": ".vtt"}
+
+
+def add_commands(commands: Any) -> None:
+    """Put both below an argparse parser's `add_subparsers`."""
+    one = commands.add_parser("detect", help="the words in recordings of any length, with times")
+    one.add_argument("recordings", nargs="+", type=Path, metavar="FILE", help="folders, or -")
+    _add_common(one)
+    one.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="a file a recording")
+    one.set_defaults(run=detect)
+
+    one = commands.add_parser("listen", help="the words that the microphone or a pipe brings")
+    one.add_argument("source", nargs="?", choices=["-"], help="standard input, bare samples")
+    _add_common(one)
+    one.add_argument("--run", dest="commands", action="append", default=[], metavar="[WORD=]CMD",
+                     help="start a command for a word, with SPEECHNET_WORD set")  # fmt: skip
+    one.add_argument("--rate", type=positive, default=16_000, help="of -: samples a second")
+    one.add_argument("--channels", type=positive, default=1, help="of -")
+    one.add_argument("--encoding", choices=["s16le", "s32le", "f32le"], default="s16le",
+                     help="of - (default: s16le)")  # fmt: skip
+    one.add_argument("--device", help="the microphone's name or number")
+    one.set_defaults(run=listen)
+
+
+def _add_common(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--format", choices=FORMATS, help="default: text")
+    one.add_argument("--json", action="store_const", dest="format", const="json",
+                     help="one JSON object a line")  # fmt: skip
+    one.add_argument("--words", help="only these: WORD,WORD,...")
+    one.add_argument("--false-alarms-per-hour", type=float, metavar="N",
+                     help="choose the threshold by what was measured in validation")  # fmt: skip
+    one.add_argument("--threshold", type=float, help="instead: a score, 0 to 1")
+    one.add_argument("--patience", type=positive, help="ticks of 64 ms that it has to last")
+    one.add_argument("--model", type=Path, metavar="FOLDER", help="instead of the shipped one")
+
+
+def detect(args: argparse.Namespace) -> int:
+    """The events of each recording."""
+    from speechnet.files import sound_files
+
+    detector, threshold = _ready(args)
+    form = args.format or "text"
+    paths = [path for one in args.recordings for path in sound_files(one)]
+    if form in ("audacity", "webvtt") and len(paths) > 1 and args.output is None:
+        raise SpeechnetError(f"{form} is of one recording: name a folder for several with -o")
+    failed = 0
+    for path in paths:
+        notes: list[str] = []
+        try:
+            events = detector.detect(
+                "-" if str(path) == "-" else path,
+                threshold=threshold, patience=args.patience, notes=notes,
+            )  # fmt: skip
+            _write(_chosen(events, args.words), form, path, args.output, several=len(paths) > 1)
+        except CommonError as error:
+            failed = 1
+            _say(str(error))
+        for note in notes:
+            _say(f"{path}: {note}")
+    return failed
+
+
+def listen(args: argparse.Namespace) -> None:
+    """Events until the stream ends or somebody stops it."""
+    from speechnet import listening
+
+    detector, threshold = _ready(args)
+    commands = listening.Commands(args.commands, detector.words)
+    form, load = args.format or "text", listening.Load()
+    print(header(form), end="", flush=True)
+    told = Told(load)
+    with listening.stopping(told.summary):
+        events = listening.listen(
+            _sound(args), detector, threshold=threshold, patience=args.patience, heard=told.heard
+        )
+        for event in _chosen(events, args.words):
+            print(line(event, form, "-" if args.source else "microphone"), flush=True)
+            told.events += 1
+            commands.start(event)
+            for sentence in commands.failed():
+                _say(sentence)
+    for sentence in commands.failed(wait=True):
+        _say(sentence)
+    _say(told.summary())
+
+
+class Told:
+    """What is said of listening: live where somebody looks on, and at its end."""
+
+    def __init__(self, load: Load) -> None:
+        self.load, self.events, self.seconds, self._next = load, 0, 0.0, 1.0
+
+    def heard(self, stream: EventStream) -> None:
+        """After each chunk."""
+        self.seconds = stream.seconds
+        if self.seconds >= self._next and sys.stderr.isatty():
+            self._next = self.seconds + 1
+            told = f"{self.seconds:8.0f} s heard, {self.load.lately():4.0%} of one core"
+            print(f"\r{told} ", end="", file=sys.stderr, flush=True)
+
+    def summary(self) -> str:
+        """All of it."""
+        words = f"{self.events} event" + "s" * (self.events != 1)
+        return f"{self.seconds:.1f} s heard, {words}, {self.load.altogether():.0%} of one core"
+
+
+def _ready(args: argparse.Namespace) -> tuple[Detector, float | None]:
+    """The detector, and the threshold that was asked for."""
+    from speechnet.detector import Detector
+
+    detector = Detector.load(args.model)
+    unknown = set((args.words or "").split(",")) - {"", *detector.words}
+    if unknown:
+        raise SpeechnetError(
+            f"the network does not know {', '.join(sorted(unknown))}: it knows"
+            f" {', '.join(detector.words)}"
+        )
+    threshold: float | None = args.threshold
+    if args.false_alarms_per_hour is not None:
+        if threshold is not None:
+            raise SpeechnetError("name --threshold or --false-alarms-per-hour, not both")
+        threshold = detector.operating.at(args.false_alarms_per_hour)
+    return detector, threshold
+
+
+def _sound(args: argparse.Namespace) -> Iterable[Any]:
+    if args.source == "-":
+        from speechnet.pcm import pcm
+
+        return pcm(sys.stdin.buffer, rate=args.rate, channels=args.channels, encoding=args.encoding)
+    from speechnet.microphone import Microphone
+
+    return _opened(Microphone(args.device))
+
+
+def _opened(microphone: Any) -> Iterator[Any]:
+    with microphone:
+        yield from microphone
+
+
+def _chosen(events: Iterator[Event], words: str | None) -> Iterator[Event]:
+    chosen = set((words or "").split(",")) - {""}
+    return (event for event in events if not chosen or event.word in chosen)
+
+
+def _write(
+    events: Iterator[Event], form: str, path: Path, folder: Path | None, *, several: bool
+) -> None:
+    """To standard output as they are found, or to a file that is whole or not there."""
+    name = str(path) if several or form == "json" else ""
+    if folder is None:
+        print(header(form), end="")
+        for event in events:
+            print(line(event, form, name), flush=True)
+        return
+    text = header(form) + "".join(line(event, form, name) + "\n" for event in events)
+    target = folder / (path.stem + SUFFIXES[form])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        part.write_text(text, "utf-8")
+        part.replace(target)
+    except OSError as error:
+        raise SpeechnetError(f"cannot write {target}: {error.strerror}") from error
+    print(target)
+
+
+def _say(text: str) -> None:
+    with suppress(BrokenPipeError):
+        print(f"speechnet: {text}", file=sys.stderr)

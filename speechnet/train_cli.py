@@ -1,0 +1,188 @@
+"""The commands `speechnet train` and `speechnet export`: from clips to a network of your own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.arguments import positive
+from speechnet.errors import SpeechnetError
+
+if TYPE_CHECKING:
+    from speechnet.words import Clip
+
+
+def add_commands(commands: Any) -> None:
+    """Put both below an argparse parser's `add_subparsers`."""
+    one = commands.add_parser(
+        "train",
+        help="teach the network your own words, or train one from nothing",
+        description="With clips alone, some 20 of each word in folders called like it, the network"
+        " that ships is tuned to them. With --validation a network is trained from nothing.",
+    )
+    one.add_argument("sources", nargs="+", type=Path, metavar="DATA", help="WORD/clip.wav in them")
+    one.add_argument("-o", "--output", type=Path, metavar="FOLDER",
+                     help="of the model (default: DATA-model), or of the run")  # fmt: skip
+    one.add_argument("--noise", type=Path, help="recordings without speech, like where you are")
+    one.add_argument("--synthetic", type=Path, nargs="+", default=[], metavar="DATA",
+                     help="clips made by speechnet say")  # fmt: skip
+    one.add_argument("--recipe", help="its name, or a .toml file (default: own, or base)")
+    one.add_argument("--from", dest="initial", type=Path, metavar="MODEL",
+                     help="start from another network than the shipped one")  # fmt: skip
+    one.add_argument(
+        "--steps", type=positive, help="instead of the recipe's; few show that it works"
+    )
+    one.add_argument("--json", action="store_true", help="what was found as a JSON object")
+    more = one.add_argument_group("from nothing")
+    more.add_argument("--validation", type=Path, nargs="+", default=[], metavar="DATA")
+    more.add_argument("--words", help="instead of the recipe's: WORD,WORD,...")
+    more.add_argument("--device", default="cpu", help="cpu or cuda")
+    one.set_defaults(run=train)
+
+    one = commands.add_parser("export", help="make model files of a training run")
+    one.add_argument("run_folder", type=Path, metavar="RUN")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    one.add_argument("--validation", type=Path, nargs="+", default=[], metavar="DATA",
+                     help="to calibrate on, and to choose the detector's threshold")  # fmt: skip
+    one.add_argument("--noise", type=Path, help="as in training; its ends choose the threshold")
+    one.add_argument("--test", type=Path, nargs="+", default=[], metavar="DATA")
+    one.set_defaults(run=export)
+
+    one = commands.add_parser("quantize", help="a model with weights of 8 bits, a quarter as large")
+    one.add_argument("model", type=Path, metavar="MODEL", help="a folder of train or export")
+    one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    one.set_defaults(run=quantize)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Tune the shipped network, or train one."""
+    if args.validation:
+        _from_nothing(args)
+    elif args.words or args.device != "cpu":
+        raise SpeechnetError(
+            "--words and --device are for training from nothing: name clips to choose by with"
+            " --validation"
+        )
+    else:
+        _own(args)
+
+
+def _own(args: argparse.Namespace) -> None:
+    from speechnet import own
+
+    clips = [clip for source in args.sources for clip in _clips(source)]
+    made = own.teach(
+        clips,
+        args.output or args.sources[0].with_name(f"{args.sources[0].resolve().name}-model"),
+        noise=args.noise,
+        synthetic=[clip for source in args.synthetic for clip in _clips(source)],
+        recipe=Path(args.recipe) if args.recipe else None,
+        base=args.initial,
+        steps=args.steps,
+        say=_say,
+    )
+    if args.json:
+        print(json.dumps(made.as_dict()))
+    else:
+        print(made.text())
+
+
+def _from_nothing(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from speechnet import train as training
+    from speechnet.noise import Noise, recordings, split
+
+    if args.noise is None:
+        raise SpeechnetError("training from nothing needs recordings without speech: --noise")
+    recipe = training.recipe(args.recipe or "base")
+    if args.words:
+        recipe = replace(recipe, words=tuple(args.words.split(",")))
+    if args.steps:
+        recipe = replace(recipe, train=replace(recipe.train, steps=args.steps))
+    validation = _real(args.validation)
+    learnt, kept_back = split(recordings(args.noise))
+    data = training.Data(
+        clips=[_clips(source) for source in args.sources],
+        synthetic=[_clips(source) for source in args.synthetic],
+        validation=validation,
+        noise=Noise(learnt),
+        validation_noise=kept_back,
+    )
+    result = training.train(
+        recipe,
+        data,
+        args.output or Path("runs") / f"speech-{recipe.name}",
+        device=args.device,
+        initial=args.initial / "words.safetensors" if args.initial else None,
+    )
+    print(json.dumps({"step": result.step, **result.validation}))
+
+
+def export(args: argparse.Namespace) -> None:
+    """A training run's network to model files."""
+    from speechnet.export import export as exported
+    from speechnet.noise import recordings, split
+
+    kept_back = split(recordings(args.noise))[1] if args.noise else []
+    for path in exported(
+        args.run_folder,
+        args.output,
+        validation=_real(args.validation),
+        noise=kept_back,
+        test=args.test,
+    ):
+        print(path)
+
+
+def quantize(args: argparse.Namespace) -> None:
+    """A model's ONNX files once more, with weights of 8 bits."""
+    from common.quantize import quantize as quantized
+    from speechnet.classifier import FILES
+    from speechnet.detector import FILE
+
+    for name in (*FILES, FILE):
+        share = quantized(args.model / name, args.output / name)
+        print(f"{args.output / name}: {share:.0%} of the size")
+
+
+def _real(sources: Sequence[Path]) -> list[Clip]:
+    """Clips to choose by or to test on."""
+    from speechnet.synthesis import refuse
+
+    clips = [clip for source in sources for clip in _clips(source)]
+    refuse(clips)
+    return clips
+
+
+def _clips(source: Path) -> Sequence[Clip]:
+    """A source's clips; what is wrong with it is said, in one line."""
+    from speechnet.words import read_clips
+
+    with _bar(f"reading {source.name}") as progress:
+        found = read_clips(source, progress=progress)
+    for kind, names in vars(found.report).items():
+        if names and kind in ("damaged", "contradictory", "wordless", "repeated"):
+            first = names[0] if isinstance(names[0], str) else ": ".join(names[0])
+            _say(f"{source}: {len(names)} {kind} ({first})")
+    return found.clips
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Any]:
+    """A function that shows a share of what is done, once there is something to wait for."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=1.0, visible=False)
+        yield lambda share: progress.update(task, completed=share, visible=True)
+
+
+def _say(text: str) -> None:
+    print(f"speechnet: {text}", file=sys.stderr, flush=True)
