@@ -32,8 +32,12 @@ class Runtime:
     facts: Facts
 
     @classmethod
-    def load(cls, path: Path, *, device: str = "cpu", build: Build | None = None) -> Runtime:
+    def load(
+        cls, path: Path, *, device: str = "cpu", build: Build | None = None, threads: int = 0
+    ) -> Runtime:
         """Open a model that `common.export` has written.
+
+        threads: on the CPU, as many as there are cores if 0.
 
         On the CPU that is the ONNX file `path`. On another device, "cuda" say, it is the file of
         the same name that ends in .safetensors, and `build` makes the torch network from its
@@ -42,19 +46,20 @@ class Runtime:
         device.
         """
         if device == "cpu":
-            return cls(*_onnx(Path(path)))
+            return cls(*_onnx(Path(path), threads))
         if build is None:
             raise CommonError(f"this model runs on the CPU only, not on {device!r}")
         return cls(*_torch(Path(path).with_suffix(".safetensors"), device, build))
 
 
-def _onnx(path: Path) -> tuple[Run, Facts]:
+def _onnx(path: Path, threads: int) -> tuple[Run, Facts]:
     data, facts = open_model(path)
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(4)  # what it has to say comes as an exception
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     # One position is a few milliseconds of work. On a machine that does something else as well,
     # threads that spin while they wait double that time (measured: 7 to 15 ms).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -82,7 +82,8 @@ class Classifier:
     def load(cls, folder: str | PathLike[str] | None = None) -> Classifier:
         """The shipped network, or the one in a folder that `speechnet export` has written."""
         with model_folder(folder) as place:
-            return cls(*(Runtime.load(place / name) for name in FILES))
+            # A frame or a word is too little work to be shared out: threads wait for one another.
+            return cls(*(Runtime.load(place / name, threads=1) for name in FILES))
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ SMOOTH = 12
 READ = 3
 """Ticks over which the word head's are."""
 
-NAMED = 0.05
+NAMED = 0.15
 """Probability at which the spotter names a word, so that the word head reads, too."""
 
 LEAST = 0.05
@@ -78,7 +78,7 @@ class Detector:
         Raises CommonError if a file of it is missing or damaged.
         """
         with model_folder(folder) as place:
-            return cls(Classifier.load(place), Runtime.load(place / FILE))
+            return cls(Classifier.load(place), Runtime.load(place / FILE, threads=1))
 
     @property
     def words(self) -> tuple[str, ...]:

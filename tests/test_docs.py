@@ -20,7 +20,7 @@ def blocks(page: Path, language: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder as a reader has it, with the repository's samples in it."""
-    for name in ("games", "clips", "digits"):
+    for name in ("games", "clips", "digits", "words"):
         if (ROOT / "data" / name).exists():
             shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
     return tmp_path
