@@ -27,7 +27,7 @@ from speechnet.errors import SpeechnetError
 from speechnet.events import Event
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.operating import Operating
-from speechnet.spectrogram import Stream
+from speechnet.spectrogram import FrontEnd, Stream
 from speechnet.spotting import AFTER
 from speechnet.windows import WINDOW
 
@@ -55,9 +55,9 @@ LEAST = 0.05
 TAIL = 0.5
 """Seconds of quiet after the end, in which the last word can end."""
 
-LARGE = 1 << 20
-"""Samples of a recording that go in together, a minute: a block that is begun has to be heard once
-more when the rest of it comes."""
+LARGE = 16
+"""Blocks of a recording that go in together, 16 seconds: one that is begun would have to be heard
+once more when the rest of it comes."""
 
 Floats = NDArray[np.float32]
 
@@ -107,7 +107,7 @@ class Detector:
             chunks: Iterable[Floats] = [sound.samples]
         else:
             chunks = recordings.chunks(source, notes)
-        for chunk in _gathered(chunks):
+        for chunk in _gathered(chunks, self.classifier.front):
             yield from heard.push(chunk)
         yield from heard.finish()
 
@@ -130,7 +130,7 @@ class Detector:
         """
         stream = self.stream()
         stream.noted = []
-        for chunk in _gathered(chunks):
+        for chunk in _gathered(chunks, self.classifier.front):
             stream.push(chunk)
         stream.finish()
         return stream.noted, stream.seconds
@@ -191,8 +191,9 @@ class EventStream:
     def _heard(self, samples: Floats) -> list[Event]:
         found: list[Event] = []
         # A long piece goes in by parts: its spectrogram is never there as a whole.
-        for start in range(0, len(samples), LARGE):
-            mel = self._mel.push(samples[start : start + LARGE]).T
+        large = LARGE * BLOCK * self._front.hop
+        for start in range(0, len(samples), large):
+            mel = self._mel.push(samples[start : start + large]).T
             self._pending = np.concatenate([self._pending, mel])
             while len(self._pending) >= TICK:
                 count = min(BLOCK - self._filled, len(self._pending) // TICK * TICK)
@@ -267,16 +268,17 @@ class EventStream:
         return max(0.0, min(start, end - 0.1)), end
 
 
-def _gathered(chunks: Iterable[Floats]) -> Iterator[Floats]:
-    """The same samples in chunks of LARGE or more."""
-    parts: list[Floats] = []
+def _gathered(chunks: Iterable[Floats], front: FrontEnd) -> Iterator[Floats]:
+    """The same samples in chunks that each complete LARGE blocks of frames."""
+    wanted = LARGE * BLOCK * front.hop
+    size = wanted + front.fft - front.hop  # the first frame is longer than a hop
+    rest = np.zeros(0, np.float32)
     for chunk in chunks:
-        parts.append(chunk)
-        if sum(map(len, parts)) >= LARGE:
-            yield np.concatenate(parts)
-            parts = []
-    if parts:
-        yield np.concatenate(parts)
+        rest = np.concatenate([rest, chunk])
+        while len(rest) >= size:
+            yield rest[:size]
+            rest, size = rest[size:], wanted
+    yield rest
 
 
 def onset(mel: Floats) -> int:
