@@ -34,8 +34,11 @@ from speechnet.windows import WINDOW
 FILE = "spotter.onnx"
 """Of a model, beside those of the classifier: the part that says which word has just ended."""
 
-BLOCK = 64
-"""Frames that are heard together; the spotter reads a block after the one before it."""
+BLOCK = 128
+"""Frames that are heard together."""
+
+CONTEXT = 64
+"""Frames before a block from which on the spotter reads it."""
 
 TICK = 4
 """Frames from one decision to the next: 64 ms."""
@@ -55,7 +58,7 @@ LEAST = 0.05
 TAIL = 0.5
 """Seconds of quiet after the end, in which the last word can end."""
 
-LARGE = 16
+LARGE = 8
 """Blocks of a recording that go in together, 16 seconds: one that is begun would have to be heard
 once more when the rest of it comes."""
 
@@ -168,6 +171,7 @@ class EventStream:
         self._features = np.concatenate([features, np.zeros_like(features)])
         self._ended = np.zeros((2 * BLOCK, len(self._classes)), np.float32)
         self._read = np.zeros((READ, len(self._classes)), np.float32)  # of the last ticks
+        self._fresh = False  # whether the last of them was read at its own tick
         self._filled = 0  # frames of this block
         self._blocks = 0  # before this one
         self._samples = 0
@@ -209,8 +213,9 @@ class EventStream:
         self._features[first:last] = self._detector.classifier.frames.run(block)[
             0, first - BLOCK : last - BLOCK
         ]
-        logits = self._detector.spotter.run(self._features[None])[0]
-        self._ended[first:last] = softmax(logits[first:last])[:, self._classes]
+        begin = BLOCK - CONTEXT
+        logits = self._detector.spotter.run(self._features[None, begin:])[0]
+        self._ended[first:last] = softmax(logits[first - begin : last - begin])[:, self._classes]
         found = [
             event for tick in range(first + TICK, last + 1, TICK) for event in self._tick(tick)
         ]
@@ -237,15 +242,22 @@ class EventStream:
         """How sure both readers are of each word: [word]."""
         spotted: Floats = self._ended[tick - SMOOTH : tick].mean(axis=0)
         self._read[:-1] = self._read[1:]
-        self._read[-1] = 0
-        if spotted.max() >= NAMED:
-            classifier = self._detector.classifier
-            extent = self._front.frames(WINDOW)
-            logits = classifier.words.run(self._features[None, tick - extent : tick])
-            chances = softmax(logits / np.float32(classifier.temperature))
-            self._read[-1] = chances[0, self._classes]
+        if spotted.max() < NAMED:
+            self._read[-1], self._fresh = 0, False
+        elif self._fresh:
+            self._fresh = False  # what was read a tick ago still holds: reading is what takes long
+        else:
+            self._read[-1], self._fresh = self._reading(tick), True
         score: Floats = np.sqrt(spotted * self._read.mean(axis=0))
         return score
+
+    def _reading(self, tick: int) -> Floats:
+        """What the word head makes of the second before frame `tick`: [word]."""
+        classifier = self._detector.classifier
+        extent = self._front.frames(WINDOW)
+        logits = classifier.words.run(self._features[None, tick - extent : tick])
+        chances: Floats = softmax(logits / np.float32(classifier.temperature))[0, self._classes]
+        return chances
 
     def _second(self, frame: int) -> float:
         """When a frame of the two blocks ends."""

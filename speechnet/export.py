@@ -34,7 +34,7 @@ from speechnet.words import Clip
 
 WEIGHTS = "words.safetensors"
 
-SCENES, FALSE_ALARMS, RECORDED = 60.0, 54.0, 0.9
+SCENES, FALSE_ALARMS, RECORDED = 60.0, 72.0, 0.9
 """Minutes of recordings put together to choose the detector's threshold; the false alarms that it
 may give in an hour of them, where half of the words are none of those asked for and a sixth of the
 time is noise alone; the share of that noise that was recorded."""
