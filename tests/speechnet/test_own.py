@@ -189,6 +189,6 @@ def test_clips_of_a_few_people_become_a_network_that_hears_others(tmp_path: Path
 def test_more_words_take_more_steps_up_to_a_limit() -> None:
     recipe = Tuning.load()
     steps = [recipe.steps(recipe.heads, words).steps for words in (1, 5, 13, 40, 400)]
-    assert steps == [160, 160, 320, 640, 640]
+    assert steps == [160, 160, 320, 512, 512]
     assert {stage.steps for stage in (Tuning.load(None, 7).check, Tuning.load(None, 7).all)} == {7}
     assert Tuning.load(None, 7).steps(Tuning.load(None, 7).heads, 40).steps == 7
