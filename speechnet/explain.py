@@ -1,10 +1,10 @@
-"""Explain: which bands and moments of a clip decided its word, and what the network waits for.
+"""Explain: which bands and moments of a clip decided its word.
 
 The tools are those of `common.explain`, unchanged; here is what they mean for speech. Scores are
-log-odds in nats, calibrated: a probability that is nearly 1 hardly moves. What is covered is
-covered as in training, by the clip's mean (SpecAugment); a map is [band, frame]. What decided can
-be played: the other cells of the spectrogram are made quiet, with the clip's own phases. Torch is
-needed here.
+calibrated log-odds in nats, for a probability that is nearly 1 hardly moves: when a word loses one
+nat, its odds fall to 37%. What is covered is covered as in training, by the clip's mean
+(SpecAugment). A map is [band, frame], lowest band first. Torch is needed here. What the network
+waits for by itself is in `prototypes`; how this is drawn, in `explain_drawing`.
 """
 
 from __future__ import annotations
@@ -15,51 +15,60 @@ from os import PathLike
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor, nn
-from torch.nn import functional
 
 from common import explain
-from common.explain import Ascent
 from common.export import load_weights
 from speechnet.classifier import Answer, Classifier, model_folder
 from speechnet.errors import SpeechnetError
 from speechnet.export import WEIGHTS
+from speechnet.masking import masked
 from speechnet.network import NetworkConfig, WordNetwork
 from speechnet.sampling import band_centres
 from speechnet.spectrogram import FrontEnd, log_mel
 from speechnet.windows import WINDOW, pad
 
 Floats = NDArray[np.float32]
+Span = tuple[float, float]
 
 METHODS = ("occlusion", "gradient", "smoothgrad", "integrated")
 
-PATCH = (8, 6)
+PATCH = (9, 6)
 """Bands and frames that are covered together: what a consonant takes."""
 
+STEPS = 100
+"""Of integrated gradients: what they miss is then a hundredth of what they explain."""
+
 DECIDES = 0.5
-"""Share of the greatest cost from which on a band or a moment is said to have decided."""
+"""Share of a map's greatest value from which on a cell, a band or a moment is said to decide."""
 
-QUIET = 0.03
-"""What is left of the sound where nothing decided: -30 dB."""
+LEAST = 1e-3
+"""Below this nothing decides: it is rounding. What has no shape, as perfect silence, stays the same
+when it is covered."""
 
-RANGE = (np.log(1e-7), 2.0)
-"""Log-power of a spectrogram, from nothing to a loud vowel: what the network waits for is drawn
-within this."""
+QUIET = 0.003
+"""What is left of the sound where nothing decided: -50 dB. The network hears a word 30 dB lower
+as well as ever, so that at -30 dB what did not decide would still be understood."""
 
-STROKES = Ascent(steps=200, rate=0.03, l1=0.1, pen=1.2)
-"""How what maximises a word is found; chosen by eye, so that its formants can be seen."""
 
-ROOM = 10
-"""Frames of quiet that are kept on both sides of what is drawn, or it would cling to the ends."""
+@dataclass(frozen=True)
+class Patch:
+    """A part of the spectrogram: from when to when (seconds of the clip), from where to where
+    (Hz)."""
+
+    seconds: Span
+    hertz: Span
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
     """What decided a word.
 
-    answer: the classifier's. word, probability: what is explained. mel, map: [band, frame]; the map
-    is in nats but for gradients. moments: [frame], bands: [band]: nats that the word loses when
-    this is covered. samples: [sample] of the second that was judged, which starts at `start`.
+    answer: the classifier's. word, probability: what is explained. samples: float32 [sample], the
+    second that was judged; it starts at `start` seconds of the clip, before 0 where quiet was put
+    around a shorter one. mel, map: [band, frame]; the map is in nats, but for gradients.
+    moments [frame], bands [band]: nats that the word loses when this is covered.
     """
 
     answer: Answer
@@ -74,20 +83,76 @@ class Explained:
     front: FrontEnd
 
     @property
-    def seconds(self) -> list[tuple[float, float]]:
-        """The moments that decided, in seconds of the clip, the weightiest first."""
-        frame = self.front.hop / self.front.rate
-        width = self.front.fft / self.front.rate
-        return [
-            (self.start + first * frame, self.start + last * frame + width)
-            for first, last in spans(self.moments)
-        ]
+    def decisive_moments(self) -> list[tuple[int, int]]:
+        """The frames that decided, (first, last), the weightiest first."""
+        return spans(self.moments)
 
     @property
-    def hertz(self) -> list[tuple[float, float]]:
+    def decisive_bands(self) -> list[tuple[int, int]]:
+        """The bands that decided, (first, last), the weightiest first."""
+        return spans(self.bands)
+
+    @property
+    def seconds(self) -> list[Span]:
+        """The moments that decided, in seconds of the clip, the weightiest first."""
+        found = [self._when(*span) for span in self.decisive_moments]
+        return [span for span in found if span[0] < span[1]]  # the others are beside the clip
+
+    @property
+    def hertz(self) -> list[Span]:
         """The bands that decided, in Hz, the weightiest first."""
-        centres = band_centres(self.front)
-        return [(float(centres[first]), float(centres[last])) for first, last in spans(self.bands)]
+        return [self._where(*span) for span in self.decisive_bands]
+
+    @property
+    def patches(self) -> list[Patch]:
+        """What decided by the map: the frames around each piece of it, the weightiest first."""
+        pieces, count = ndimage.label(self.decided)
+        weights = ndimage.sum_labels(self.map, pieces, range(1, count + 1))
+        boxes = ndimage.find_objects(pieces)
+        order = np.argsort(-np.asarray(weights), kind="stable")
+        found = [
+            Patch(
+                self._when(frames.start, frames.stop - 1), self._where(bands.start, bands.stop - 1)
+            )
+            for bands, frames in (boxes[at] for at in order.tolist())
+        ]
+        return [patch for patch in found if patch.seconds[0] < patch.seconds[1]]
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Which cells decided: [band, frame]."""
+        decided: NDArray[np.bool_] = self.map >= DECIDES * max(LEAST, self.map.max())
+        return decided
+
+    @property
+    def mask(self) -> Floats:
+        """For `masking.masked`: 1 where a cell decided, and the less, down to QUIET, the less it
+        did."""
+        share = self.map / np.float32(DECIDES * max(LEAST, float(self.map.max())))
+        mask: Floats = np.clip(share, QUIET, 1)
+        return mask
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Seconds of the clip, half-way between the middles of neighbouring frames: [frame + 1]."""
+        count, front = np.arange(self.mel.shape[1] + 1), self.front
+        edges: NDArray[np.float64] = (count * front.hop + (front.fft - front.hop) / 2) / front.rate
+        return self.start + edges
+
+    def _when(self, first: int, last: int) -> Span:
+        """Of frames, inside of the clip."""
+        low, high = np.clip(self.edges[[first, last + 1]], 0, self.answer.seconds).tolist()
+        return low, high
+
+    def _where(self, first: int, last: int) -> Span:
+        edges = band_edges(self.front)
+        return float(edges[first]), float(edges[last + 1])
+
+
+def band_edges(front: FrontEnd) -> NDArray[np.float64]:
+    """Hz half-way between the middles of neighbouring bands, and at both ends: [band + 1]."""
+    centres = band_centres(front)
+    return np.concatenate([[front.fmin], (centres[1:] + centres[:-1]) / 2, [front.fmax]])
 
 
 def spans(cost: Floats) -> list[tuple[int, int]]:
@@ -96,9 +161,7 @@ def spans(cost: Floats) -> list[tuple[int, int]]:
     >>> spans(np.array([0, 1, 1, 0, 0, 2, 0], np.float32))
     [(1, 2), (5, 5)]
     """
-    if cost.max() <= 0:
-        return []
-    high = np.concatenate([[False], cost >= DECIDES * cost.max(), [False]])
+    high = np.concatenate([[False], cost >= DECIDES * max(LEAST, cost.max()), [False]])
     edges = np.flatnonzero(np.diff(high)).reshape(-1, 2)
     return sorted(
         ((int(first), int(last) - 1) for first, last in edges),
@@ -115,8 +178,7 @@ class Heard(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """mel: of log-powers."""
-        logits: Tensor = self.network(mel.squeeze(1))
-        logits = logits / self.temperature
+        logits: Tensor = self.network(mel.squeeze(1)) / self.temperature
         # Each class against all others: for the odds of one, its own logit is left out.
         own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
         others = logits[:, None].masked_fill(own, -torch.inf).logsumexp(dim=2)
@@ -124,37 +186,30 @@ class Heard(nn.Module):
         return odds
 
 
-class Drawn(nn.Module):
-    """The same for spectrograms on a scale from 0, nothing, to 1, so that drawing starts there."""
-
-    def __init__(self, heard: Heard) -> None:
-        super().__init__()
-        self.heard = heard
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """picture: [batch, 1, band, frame]."""
-        whole = functional.pad(picture, (ROOM, ROOM))
-        scores: Tensor = self.heard(RANGE[0] + whole * (RANGE[1] - RANGE[0]))
-        return scores
-
-
 class Explainer:
-    """Explains the answers of a model."""
+    """Explains the answers of a model. The shipped one's: `Explainer.load()`."""
 
-    def __init__(self, classifier: Classifier, heard: Heard) -> None:
-        self.classifier, self.heard = classifier, heard
+    def __init__(self, classifier: Classifier, network: WordNetwork) -> None:
+        self.classifier, self.heard = classifier, Heard(network, classifier.temperature).eval()
         self.labels, self.front = classifier.labels, classifier.front
 
     @classmethod
     def load(cls, folder: str | PathLike[str] | None = None) -> Explainer:
-        """The shipped network, or the one in a folder. Raises CommonError if it is damaged."""
+        """The shipped network, or the one in a folder that `speechnet export` has written.
+
+        Raises CommonError if it is damaged, or if its weights are not the classifier's.
+        """
         classifier = Classifier.load(folder)
         with model_folder(folder) as place:
             weights, facts = load_weights(place / WEIGHTS)
+        if facts.get("run") != classifier.facts.get("run"):
+            raise SpeechnetError(
+                f"{place / WEIGHTS} is of another network than the files beside it: export it again"
+            )
         config = NetworkConfig(**facts["recipe"]["network"])
-        network = WordNetwork(config, bands=classifier.front.bands, labels=facts["labels"])
+        network = WordNetwork(config, bands=classifier.front.bands, labels=classifier.labels)
         network.load_state_dict(weights)
-        return cls(classifier, Heard(network, classifier.temperature).eval())
+        return cls(classifier, network)
 
     def explain(
         self, samples: Floats, *, word: str | None = None, method: str = "occlusion", seed: int = 0
@@ -162,38 +217,45 @@ class Explainer:
         """What decided that a clip is a word, or what speaks for another one.
 
         samples: float32 [sample] at 16 kHz; of a longer clip the second is explained that it is
-        answered by. word: the answer if none is named. method: one of METHODS. seed: of smoothgrad.
+        answered by. word: the answer if none is named. method: one of METHODS, by which the map is
+        made; the moments' and the bands' costs are always occlusion. seed: of smoothgrad.
         Raises SpeechnetError for a word or a method that there is not.
         """
         answer = self.classifier.classify(samples, top=len(self.labels))
         word = answer.word if word is None else word
-        if word not in self.labels or method not in METHODS:
-            kind, wrong = ("word", word) if word not in self.labels else ("method", method)
-            known = self.labels if kind == "word" else METHODS
-            raise SpeechnetError(f"there is no {kind} {wrong}: choose among {', '.join(known)}")
-        wave = pad(samples)
-        first = min(round(answer.start * self.front.rate), len(wave) - WINDOW)
-        wave = wave[first : first + WINDOW]
-        mel = np.ascontiguousarray(log_mel(wave, self.front))
+        target = self.number(word)
         padded = max(0, WINDOW - len(samples)) // 2
-        target, input = self.labels.index(word), mel[None, None]
-        chances = {guess.word: guess.probability for guess in answer.guesses}
+        first = round(answer.start * self.front.rate)
+        wave = pad(samples)[first : first + WINDOW]
+        mel = np.ascontiguousarray(log_mel(wave, self.front))
         return Explained(
-            answer=answer, word=word, probability=chances[word],
-            start=(first - padded) / self.front.rate, samples=wave, mel=mel,
-            map=self._map(input, target, method, seed),
-            moments=self._covered(input, target, (mel.shape[0], PATCH[1]))[0],
-            bands=self._covered(input, target, (PATCH[0], mel.shape[1]))[:, 0],
+            answer=answer,
+            word=word,
+            probability={one.word: one.probability for one in answer.guesses}[word],
+            start=(first - padded) / self.front.rate,
+            samples=wave,
+            mel=mel,
+            map=self.map(mel, word, method=method, seed=seed),
+            moments=self._covered(mel, target, (mel.shape[0], PATCH[1]), (1, 1))[0],
+            bands=self._covered(mel, target, (PATCH[0], mel.shape[1]), (1, 1))[:, 0],
             front=self.front,
-        )  # fmt: skip
+        )
 
-    def _map(self, input: Floats, target: int, method: str, seed: int) -> Floats:
-        """[band, frame]."""
-        nothing = float(input.mean())
+    def map(self, mel: Floats, word: str, *, method: str = "occlusion", seed: int = 0) -> Floats:
+        """What each cell of a spectrogram [band, frame] does for a word: the same shape.
+
+        Raises SpeechnetError as `explain` does.
+        """
+        target, input = self.number(word), mel[None, None]
+        if method not in METHODS:
+            raise SpeechnetError(f"there is no method {method}: choose among {', '.join(METHODS)}")
         if method == "occlusion":
-            return self._covered(input, target, PATCH)
+            return self._covered(mel, target, PATCH, (PATCH[0] // 3, PATCH[1] // 3))
         if method == "integrated":
-            found = explain.integrated_gradients(self.heard, input, target, baseline=nothing)
+            nothing = float(mel.mean())
+            found = explain.integrated_gradients(
+                self.heard, input, target, baseline=nothing, steps=STEPS
+            )
         elif method == "smoothgrad":
             rng = torch.Generator().manual_seed(seed)
             found = explain.smoothgrad(self.heard, input, target, rng=rng)
@@ -201,73 +263,28 @@ class Explainer:
             found = explain.saliency(self.heard, input, target)
         return np.asarray(found[0, 0])
 
-    def _covered(self, input: Floats, target: int, patch: tuple[int, int]) -> Floats:
-        """Nats that are lost where it is covered: [band, frame]. A patch as long as an axis covers
-        all of it; else it moves by a third of itself."""
-        sizes = input.shape[2:]
-        stride = [
-            size if long == size else max(1, long // 3)
-            for long, size in zip(patch, sizes, strict=True)
-        ]
+    def _covered(
+        self, mel: Floats, target: int, patch: tuple[int, int], stride: tuple[int, int]
+    ) -> Floats:
+        """Nats that are lost where a patch covers the spectrogram: [band, frame]."""
+        fill = float(mel.mean())
         found = explain.occlusion(
-            self.heard, input, target, patch=patch, stride=stride, fill=float(input.mean())
+            self.heard, mel[None, None], target, patch=patch, stride=stride, fill=fill
         )
         return np.asarray(found[0])
 
-    def maximize(self, words: list[str], how: Ascent = STROKES) -> Floats:
-        """The spectrograms that the network takes for these words before all others: [word, band,
-        frame], log-powers. Raises SpeechnetError for a word that it does not know."""
-        unknown = [word for word in words if word not in self.labels]
-        if unknown:
+    def alone(self, explained: Explained) -> tuple[Floats, float]:
+        """What decided as sound, [sample], the rest of it made quiet, and how likely the
+        classifier then takes it for the word."""
+        wave = masked(explained.samples, explained.mask, self.front)
+        wave /= max(1.0, float(np.abs(wave).max()))  # filtered waves may reach higher than before
+        guesses = self.classifier.classify(wave, top=len(self.labels)).guesses
+        return wave, {one.word: one.probability for one in guesses}[explained.word]
+
+    def number(self, word: str) -> int:
+        """Which class a word is. Raises SpeechnetError if it is none."""
+        if word not in self.labels:
             raise SpeechnetError(
-                f"the network does not know {unknown[0]}: it knows {', '.join(self.labels)}"
+                f"the network does not know {word}: it knows {', '.join(self.labels)}"
             )
-        drawn = self.front.frames(WINDOW) - 2 * ROOM
-        start = np.zeros((1, 1, self.front.bands, drawn), np.float32)
-        found = explain.maximize(
-            Drawn(self.heard), start, [self.labels.index(word) for word in words], how=how
-        )
-        whole = np.pad(found[:, 0], ((0, 0), (0, 0), (ROOM, ROOM)))
-        return np.asarray(RANGE[0] + whole * (RANGE[1] - RANGE[0]), np.float32)
-
-    def filters(self) -> tuple[Floats, Floats]:
-        """The first layer: its filters, [filter, band], lowest band first, and the level that each
-        adds in every second band of the whole spectrum, [filter, place]."""
-        stem = explain.filters(self.heard, "network.frames.stem")[:, 0, :, 0]
-        place = self.heard.network.frames.place.detach().numpy()[0, :, :, 0]
-        return stem, place
-
-
-def kept(explained: Explained) -> Floats:
-    """How much of each cell is kept when what decided is played: [band, frame], QUIET to 1."""
-    peak = float(explained.map.max())
-    if peak <= 0:
-        return np.full_like(explained.map, QUIET)
-    share: Floats = np.clip(explained.map / np.float32(DECIDES * peak), QUIET, 1)
-    return share
-
-
-def masked(samples: Floats, gains: Floats, front: FrontEnd) -> Floats:
-    """Sound with each band of each frame made quieter: [sample], [band, frame] -> [sample].
-
-    A band's gain holds for the bins that it hears, shared out as they are heard. Frames overlap by
-    half, so that Hann's windows add up to one and a gain of 1 everywhere changes nothing.
-    """
-    if 2 * front.hop != front.fft:
-        raise SpeechnetError("only frames that overlap by half can be put together again")
-    weights = front.filters / np.maximum(front.filters.sum(axis=0), 1e-12)
-    bins = weights.T @ gains  # [bin, frame]
-    unheard = np.flatnonzero(front.filters.sum(axis=0) <= 0)
-    heard = np.flatnonzero(front.filters.sum(axis=0) > 0)
-    bins[unheard] = bins[heard[np.abs(heard[:, None] - unheard).argmin(axis=0)]]
-    count = gains.shape[1]
-    # A frame more at either end, so that every sample lies in two.
-    wave = np.pad(samples, (front.hop, front.fft + (count + 1) * front.hop - len(samples)))
-    out = np.zeros_like(wave)
-    for place in range(count + 2):
-        at = place * front.hop
-        spectrum = np.fft.rfft(wave[at : at + front.fft] * front.window)
-        spectrum *= bins[:, min(max(place - 1, 0), count - 1)]
-        out[at : at + front.fft] += np.fft.irfft(spectrum, front.fft).astype(np.float32)
-    result: Floats = out[front.hop : front.hop + len(samples)]
-    return result
+        return self.labels.index(word)

@@ -5,30 +5,47 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speechnet.errors import SpeechnetError
 
 if TYPE_CHECKING:
-    from speechnet.explain import Explained
+    from speechnet.audio import Floats
+    from speechnet.explain import Explained, Explainer, Span
 
-METHODS = ("occlusion", "gradient", "smoothgrad", "integrated")
+METHODS = {
+    "occlusion": "nats lost when a patch is covered",
+    "gradient": "how fast the score changes with each cell",
+    "smoothgrad": "how fast the score changes with each cell, the mean over noisy copies",
+    "integrated": "nats that each cell adds, by integrated gradients",
+}
+
+SHOWN = 3
+"""Moments, bands and patches that are named in text."""
+
+PAUSE = 0.25
+"""Seconds between words that are played."""
 
 
 def add_commands(commands: Any) -> None:
     """Put it below an argparse parser's `add_subparsers`."""
     one = commands.add_parser("explain", help="which bands and moments decided a clip's word")
-    one.add_argument("clip", nargs="?", help="a sound file, or - for standard input")
-    one.add_argument("-o", "--output", type=Path, metavar="PICTURE.png")
+    one.add_argument("clip", nargs="?", metavar="CLIP", help="a sound file, or -")
+    one.add_argument("-o", "--output", type=Path, metavar="OUT.png", help="draw it")
+    one.add_argument("--play", type=Path, metavar="OUT.wav", help="what decided, to be heard")
     one.add_argument("--word", help="what speaks for this word (default: the answer)")
-    one.add_argument("--method", choices=METHODS, default="occlusion")
-    one.add_argument("--play", type=Path, metavar="SOUND.wav", help="what decided, to be heard")
-    one.add_argument("--filters", action="store_true", help="draw the first layer instead")
-    one.add_argument("--maximize", nargs="*", metavar="WORD",
-                     help="draw what maximises each word instead")  # fmt: skip
-    one.add_argument("--json", action="store_true", help="a JSON object")
+    one.add_argument("--method", choices=METHODS, default="occlusion",
+                     help="by which the patches are found (default: occlusion)")  # fmt: skip
+    network = one.add_mutually_exclusive_group()
+    network.add_argument("--filters", action="store_true", help="no clip: the first layer")
+    network.add_argument("--maximize", nargs="*", metavar="WORD",
+                         help="no clip: what maximises these words, or all")  # fmt: skip
+    one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument("--model", type=Path, metavar="FOLDER", help="instead of the shipped one")
     one.set_defaults(run=explain)
 
@@ -37,88 +54,136 @@ def explain(args: argparse.Namespace) -> None:
     """A clip's word, or the network itself."""
     from common import pictures
 
-    if args.filters or args.maximize is not None:
-        if args.output is None or args.clip is not None:
-            raise SpeechnetError("name a picture to draw with -o, and no clip")
-        pictures.check_writable(args.output)
-        _network(args)
-        return
-    if args.clip is None:
-        raise SpeechnetError("name a clip to explain, or --filters or --maximize")
+    network = args.filters or args.maximize is not None
+    if network and (args.clip is not None or args.word is not None):
+        raise SpeechnetError("--filters and --maximize are about the network: name no clip or word")
+    if not network and args.clip is None:
+        raise SpeechnetError("name a clip to explain, or ask for --filters or --maximize")
+    if args.filters and args.play is not None:
+        raise SpeechnetError("filters cannot be played: leave out --play")
     if args.output is not None:
-        pictures.check_writable(args.output)
-    _clip(args)
+        pictures.check_writable(args.output)  # before time is spent
+    if args.play is not None and not args.play.parent.is_dir():
+        raise SpeechnetError(f"there is no folder {args.play.parent}")
+    run = _filters if args.filters else _clip if args.maximize is None else _maximize
+    run(args)
 
 
 def _clip(args: argparse.Namespace) -> None:
     from common import pictures
     from speechnet import audio
-    from speechnet.explain import Explainer
     from speechnet.explain_drawing import explained_picture
 
     sound = audio.read(args.clip)
     for note in sound.notes:
         print(f"speechnet: {args.clip}: {note}", file=sys.stderr)
-    found = Explainer.load(args.model).explain(sound.samples, word=args.word, method=args.method)
+    explainer = _explainer(args)
+    found = explainer.explain(sound.samples, word=args.word, method=args.method)
+    alone, heard = explainer.alone(found)
     if args.output is not None:
-        clip, chance = Path(args.clip).name, f"{found.probability:.0%}"
-        drawn = explained_picture(
-            found.mel, found.map, found.moments, found.bands, found.front, start=found.start,
-            title=f"{clip}: what decided for {found.word} ({chance})",
-            note=f"colours: {_TITLES[args.method]}",
-        )  # fmt: skip
-        pictures.write(drawn, args.output)
+        title = f"{Path(args.clip).name}: what decided for {found.word} ({found.probability:.0%})"
+        note = f"colours: {METHODS[args.method]}; one nat less: the odds fall to 37%"
+        pictures.write(explained_picture(found, title=title, note=note), args.output)
     if args.play is not None:
-        _play(found, args.play)
-    print(json.dumps(_row(args, found)) if args.json else _text(args, found))
+        _write(args.play, alone)
+    row = _row(args, found, heard)
+    print(json.dumps(row) if args.json else _text(args, found, heard))
 
 
-def _network(args: argparse.Namespace) -> None:
+def _maximize(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from common import pictures
-    from speechnet import explain_drawing
+    from speechnet import prototypes
+    from speechnet.audio import RATE
+    from speechnet.explain_drawing import words_sheet
+    from speechnet.labels import SILENCE, UNKNOWN
+    from speechnet.masking import sounded
+
+    explainer = _explainer(args)
+    known = [word for word in explainer.labels if word not in (UNKNOWN, SILENCE)]
+    words = args.maximize or known
+    with _progress() as progress:
+        mels = prototypes.maximize(explainer, words, progress=progress)
+    if args.output is not None:
+        title = "What the network waits for, word by word"
+        note = "spectrograms drawn from nothing until the network is sure; the brighter the louder"
+        pictures.write(words_sheet(mels, words, explainer.front, title, note), args.output)
+    waves = [sounded(mel, explainer.front) for mel in mels]
+    if args.play is not None:
+        pause = round(PAUSE * RATE)
+        _write(args.play, np.concatenate([np.pad(wave, (0, pause)) for wave in waves]))
+    for word, wave in zip(words, waves, strict=True):
+        answer = explainer.classifier.classify(wave)
+        row = {"word": word, "heard": answer.word, "probability": round(answer.probability, 6)}
+        told = f"{word}: played, it is heard as {answer.word} {answer.probability:.0%}"
+        print(json.dumps(row) if args.json else told)
+
+
+def _filters(args: argparse.Namespace) -> None:
+    from common import pictures
+    from speechnet import prototypes
+    from speechnet.explain_drawing import filters_sheet
+
+    found = prototypes.filters(_explainer(args))
+    if args.output is not None:
+        title = "The first layer: patterns over neighbouring bands, looked for at every frequency"
+        note = (
+            "bars: what a filter adds (pale: takes off) for each band, the lowest at the left;"
+            " line: the level that its channel starts from at each frequency"
+        )
+        pictures.write(filters_sheet(found, title, note), args.output)
+    for one in found:
+        row = {
+            "filter": one.number,
+            "kind": one.kind,
+            "weights": [round(float(weight), 4) for weight in one.weights],
+            "hertz": round(one.strongest),
+        }
+        told = f"filter {one.number:2}: {one.kind:12}  strongest at {one.strongest:4.0f} Hz"
+        print(json.dumps(row) if args.json else told)
+
+
+def _explainer(args: argparse.Namespace) -> Explainer:
+    import torch
+
     from speechnet.explain import Explainer
 
-    explainer = Explainer.load(args.model)
-    if args.filters:
-        title = "The first layer: patterns that are looked for anywhere along the frequencies"
-        drawn = explain_drawing.filters_sheet(*explainer.filters(), explainer.front, title)
-    else:
-        words = args.maximize or list(explainer.labels[:-2])
-        title = "What the network waits for, word by word"
-        drawn = explain_drawing.words_sheet(
-            explainer.maximize(words), words, explainer.front, title
-        )
-    pictures.write(drawn, args.output)
-    print(args.output)
+    # Steps of the recurrence are too small to be shared out: where another program runs, too,
+    # threads that wait for one another take fifty times as long (measured, two cores).
+    torch.set_num_threads(1)
+    return Explainer.load(args.model)
 
 
-def _play(found: Explained, path: Path) -> None:
-    """What decided, as a WAV file."""
-    import numpy as np
+def _write(path: Path, wave: Floats) -> None:
+    """Sound as a WAV file of 16 bits at 16 kHz, there whole or not at all."""
     import soundfile
 
     from speechnet.audio import RATE
-    from speechnet.explain import kept, masked
 
-    wave = masked(found.samples, kept(found), found.front)
-    peak = float(np.abs(wave).max())
-    out = io.BytesIO()
-    soundfile.write(out, wave / max(1.0, peak), RATE, format="WAV", subtype="PCM_16")
+    out, part = io.BytesIO(), path.with_name(f"{path.name}.part")
+    soundfile.write(out, wave, RATE, format="WAV", subtype="PCM_16")
     try:
-        path.write_bytes(out.getvalue())
+        part.write_bytes(out.getvalue())
+        os.replace(part, path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise SpeechnetError(f"cannot write {path}: {error.strerror}") from error
 
 
-_TITLES = {
-    "occlusion": "nats lost when a patch is covered by the clip's mean",
-    "gradient": "how much the score changes with each cell",
-    "smoothgrad": "the same, averaged over noisy copies (SmoothGrad)",
-    "integrated": "integrated gradients from the clip's mean, in nats",
-}
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar of steps, on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("drawing")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _row(args: argparse.Namespace, found: Explained) -> dict[str, Any]:
+def _row(args: argparse.Namespace, found: Explained, heard: float) -> dict[str, Any]:
     return {
         "file": args.clip,
         "word": found.word,
@@ -130,15 +195,41 @@ def _row(args: argparse.Namespace, found: Explained) -> dict[str, Any]:
             "moments": round(float(found.moments.max()), 3),
             "hertz": round(float(found.bands.max()), 3),
         },
+        "method": args.method,
+        "patches": [
+            {
+                "seconds": [round(one, 3) for one in patch.seconds],
+                "hertz": [round(one) for one in patch.hertz],
+            }
+            for patch in found.patches
+        ],
+        "alone": round(heard, 6),
     }
 
 
-def _text(args: argparse.Namespace, found: Explained) -> str:
-    moments = ", ".join(f"{first:.2f}-{last:.2f} s" for first, last in found.seconds[:3])
-    bands = ", ".join(f"{first:.0f}-{last:.0f} Hz" for first, last in found.hertz[:3])
-    lines = [f"{args.clip}: {found.word} {found.probability:.0%}"]
+def _text(args: argparse.Namespace, found: Explained, heard: float) -> str:
+    """Every moment, every band and every patch by its cost, the dearest first."""
+    title = f"{args.clip}: {found.word} {found.probability:.0%}"
     if found.word != found.answer.word:
-        lines[0] += f" (the answer is {found.answer.word} {found.answer.probability:.0%})"
-    lines.append(f"  moments that decided: {moments or 'none'}")
-    lines.append(f"  bands that decided:   {bands or 'none'}")
-    return "\n".join(lines)
+        title += f"  (the answer is {found.answer.word} {found.answer.probability:.0%})"
+    patches = [f"{_seconds(one.seconds)} at {_hertz(one.hertz)}" for one in found.patches]
+    lines = (
+        ("moments that decided:", _listed([_seconds(one) for one in found.seconds])),
+        ("bands that decided:", _listed([_hertz(one) for one in found.hertz])),
+        ("patches that decided:", _listed(patches)),
+        ("what decided, alone:", f"{found.word} {heard:.0%}"),
+    )
+    return "\n".join([title, *(f"  {name:22} {told}" for name, told in lines)])
+
+
+def _seconds(span: Span) -> str:
+    return f"{span[0]:.2f}-{span[1]:.2f} s"
+
+
+def _hertz(span: Span) -> str:
+    return f"{span[0]:.0f}-{span[1]:.0f} Hz"
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (", ".join(names[:SHOWN]) or "none") + rest
