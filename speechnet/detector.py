@@ -274,8 +274,7 @@ class EventStream:
         first = int(quiet[-1]) + 1 if len(quiet) else tick - 1
         frame = self._front.hop / self._front.rate
         last = max(1, first - round(AFTER[0] / frame))
-        length = min(self._samples / audio.RATE, np.inf)
-        end = min(max(0.0, self._second(last)), length)
+        end = min(max(0.0, self._second(last)), self.seconds)
         start = self._second(onset(self._sound[:last]))
         return max(0.0, min(start, end - 0.1)), end
 

@@ -5,6 +5,8 @@ Here is the order of it: look the clips over, cross-validate, tune, calibrate, c
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -109,7 +111,11 @@ def teach(
         say(sentence)
     learnt, kept = split_speakers(bank.others(labels), KEPT)
     background = _noise(clips, noise)
-    work = folder / "training"
+    work = (
+        folder
+        / "training"
+        / _digest((how, network.facts.get("run")), [*own, *synthetic, *learnt], background)
+    )
     checked = tuning.check(network, own, learnt, background, how, work, say)
     suspicious = review.mislabelled(checked)
     for clip, word, chance in suspicious:
@@ -122,6 +128,7 @@ def teach(
     about = f"{how.scenes:g} minutes put together from the clips, other words and noise"
     facts["detection"], counts = _detection(folder, stage, how, about)
     export.write(made, network.front, folder, facts)
+    shutil.rmtree(folder / "training")
     low, high = interval(checked)
     return Made(
         folder=folder, words=labels[:-2], clips=len(own), by=_by(own, how.folds),
@@ -148,6 +155,17 @@ def interval(checked: tuning.Checked, draws: int = 1000) -> tuple[float, float]:
     balanced = np.nanmean(recall[:, many.sum(axis=0) > 0], axis=1)
     low, high = np.quantile(balanced, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _digest(how: object, clips: Sequence[Clip], noise: Noise) -> str:
+    """A name for what is learnt from and how: training goes on only where nothing has changed."""
+    digest = hashlib.sha256(repr(how).encode())
+    for clip in clips:
+        digest.update(f"{clip.word}/{clip.name}/{clip.speaker}".encode("utf-8", "surrogateescape"))
+        digest.update(clip.samples.tobytes())
+    for recording in noise.recorded:
+        digest.update(recording.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _noise(clips: Sequence[Clip], folder: Path | None) -> Noise:
