@@ -113,7 +113,7 @@ class Corpus:
         Returns "planes" and "move" as `examples` does; "won": float32 [example], 1 if the player to
         move won the game, 0 if not, NaN if that or the komi is not known, or if the game was not
         decided on the board; "komi": float32 [example], the points that the player to move is given
-        by it, below 0 for Black.
+        by it, below 0 for Black; "mover": int64 [example], who is to move.
         """
         size = len(positions)
         planes = np.empty((size, len(NAMES) * self.rows * self.columns), np.uint8)
@@ -142,7 +142,7 @@ class Corpus:
         won = np.where(unsaid, np.nan, winners == movers).astype(np.float32)
         komi = np.nan_to_num(np.where(movers == WHITE, komi, -komi)).astype(np.float32)
         boards = planes.reshape(size, len(NAMES), self.rows, self.columns)
-        return {"planes": boards, "move": targets, "won": won, "komi": komi}
+        return {"planes": boards, "move": targets, "won": won, "komi": komi, "mover": movers}
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,16 @@ from numpy.typing import NDArray
 
 from boardnet import corpus, records
 from boardnet.errors import BoardnetError
+from boardnet.labels import NO_RANK
 from boardnet.predictor import BATCH, Predictor
+from boardnet.review import PHASES, phase
+from boardnet.rules import BLACK
 from boardnet.value import winrate
+
+RANKS = ("kyu", *(f"{number}d" for number in range(1, 10)), "pro", "?")
+
+GROUPINGS = ("phase", "rank")
+"""What scores can be told apart by: how far the game is, and how strong the one to move."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,8 @@ class Score:
     """What was found in `positions` positions.
 
     top1, top5: share in which the move played was the first, or one of the first five.
-    nats: mean of -log(probability of the move played).
+    nats: mean of -log(probability of the move played). group: the phase or rank of these
+    positions, "" for all of a file.
     """
 
     file: str
@@ -30,17 +39,64 @@ class Score:
     top1: float
     top5: float
     nats: float
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """By position: how many moves were thought likelier than the one played, its probability, and
+    the group that the position is of, as its place in `names`."""
+
+    before: NDArray[np.int64]
+    chance: NDArray[np.floating]
+    group: NDArray[np.int64]
+
+    @classmethod
+    def of_all(cls, parts: Sequence[_Looks]) -> _Looks:
+        """Those of several files together."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*map(_arrays, parts), strict=True)))
+
+    def scores(self, file: str, symmetries: int, names: Sequence[str]) -> Iterator[Score]:
+        """The score of all, and of each group that has positions."""
+        yield self._score(file, symmetries, np.ones(len(self.before), bool), "")
+        for place, name in enumerate(names):
+            if (self.group == place).any():
+                yield self._score(file, symmetries, self.group == place, name)
+
+    def _score(self, file: str, symmetries: int, some: NDArray[np.bool_], group: str) -> Score:
+        before = self.before[some]
+        return Score(
+            file,
+            len(before),
+            symmetries,
+            top1=float((before < 1).mean()),
+            top5=float((before < 5).mean()),
+            nats=float(-np.log(self.chance[some]).mean()),
+            group=group,
+        )
+
+
+def _arrays(looks: _Looks) -> tuple[NDArray[Any], ...]:
+    return looks.before, looks.chance, looks.group
 
 
 def evaluate(
-    predictor: Predictor, paths: Sequence[Path], *, positions: int, seed: int, symmetries: int = 1
+    predictor: Predictor,
+    paths: Sequence[Path],
+    *,
+    positions: int,
+    seed: int,
+    symmetries: int = 1,
+    by: str = "",
 ) -> Iterator[Score]:
     """A score for each file, and one for all of them together if there are several.
 
     Each file's positions are drawn at random, without repetition, from all moves of its 19x19
     games, passes and handicap games included; illegal moves count as impossible.
+    by: of GROUPINGS; the score of each group follows that of the whole.
     """
-    scores = []
+    names = {"": (), "phase": PHASES, "rank": RANKS}[by]
+    found = []
     for path in paths:
         games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))
         if games.positions == 0:
@@ -48,16 +104,10 @@ def evaluate(
         rng = np.random.default_rng(seed)
         count = min(positions, games.positions)
         picked = np.sort(rng.choice(games.positions, size=count, replace=False))
-        score = _score(predictor, games, picked, symmetries, str(path))
-        scores.append(score)
-        yield score
-    if len(scores) > 1:
-        weights = np.array([score.positions for score in scores], float)
-        means = {
-            name: float(np.average([getattr(score, name) for score in scores], weights=weights))
-            for name in ("top1", "top5", "nats")
-        }
-        yield Score("all", int(weights.sum()), symmetries, **means)
+        found.append(_look(predictor, games, picked, symmetries, by))
+        yield from found[-1].scores(str(path), symmetries, names)
+    if len(found) > 1:
+        yield from _Looks.of_all(found).scores("all", symmetries, names)
 
 
 def calibrated(predictor: Predictor, paths: Sequence[Path], *, positions: int, seed: int) -> float:
@@ -125,27 +175,44 @@ def _outcomes(
     return np.concatenate(said), np.concatenate(komi), np.concatenate(won)
 
 
-def _score(
+def _look(
     predictor: Predictor,
     games: corpus.Corpus,
     picked: NDArray[np.int64],
     symmetries: int,
-    file: str,
-) -> Score:
-    ranks, chances = [], []
+    by: str,
+) -> _Looks:
+    parts = []
     for start in range(0, len(picked), BATCH):
-        planes, moves = games.examples(picked[start : start + BATCH])
-        policy = predictor.policies(planes, symmetries)
+        places = picked[start : start + BATCH]
+        batch = games.labelled(places)
+        moves = batch["move"]
+        policy = predictor.policies(batch["planes"], symmetries)
         # A record may hold a suicide, which the network is never asked about.
         chance = np.maximum(policy[np.arange(len(moves)), moves], 1e-9)
-        chances.append(chance)
-        ranks.append((policy > chance[:, None]).sum(axis=1))
-    rank = np.concatenate(ranks)
-    return Score(
-        file,
-        len(picked),
-        symmetries,
-        top1=float((rank < 1).mean()),
-        top5=float((rank < 5).mean()),
-        nats=float(-np.log(np.concatenate(chances)).mean()),
-    )
+        before = (policy > chance[:, None]).sum(axis=1)
+        parts.append(_Looks(before, chance, _groups(games, places, batch["mover"], by)))
+    return _Looks.of_all(parts)
+
+
+def _groups(
+    games: corpus.Corpus, places: NDArray[np.int64], mover: NDArray[np.int64], by: str
+) -> NDArray[np.int64]:
+    which, turns = games.at(places)
+    if by == "phase":
+        points = games.rows * games.columns
+        found = [PHASES.index(phase(turn + 1, points)) for turn in turns.tolist()]
+    elif by == "rank":
+        labels = games.labels[which]
+        ranks = np.where(mover == BLACK, labels["black_rank"], labels["white_rank"])
+        found = [RANKS.index(_rank(int(number))) for number in ranks]
+    else:
+        found = [0] * len(places)
+    return np.array(found, np.int64)
+
+
+def _rank(number: int) -> str:
+    """The group of a rank: kyu and professional players are one each."""
+    if number == NO_RANK:
+        return "?"
+    return "pro" if number > 9 else "kyu" if number < 1 else f"{number}d"

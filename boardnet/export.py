@@ -21,7 +21,7 @@ from boardnet.records import files
 from boardnet.review import reference
 from common import checkpoint
 from common.axes import BOARD, check
-from common.export import export_onnx, export_weights
+from common.export import export_onnx, export_weights, load_weights
 
 SHAPES = ((1, 19, 19), (5, 9, 9), (2, 13, 19))
 """Batch, rows and columns that the exported network is compared with torch on."""
@@ -38,11 +38,35 @@ def export(
 ) -> list[Path]:
     """Write policy.onnx and policy.safetensors of a run's averaged weights into `folder`.
 
+    run: a run's folder, or the policy.safetensors of a model, which is then measured anew.
     test: games that were not trained on; the accuracy on them is measured and kept in the files.
     usual: games of strong players; how surprising these are is kept, for `review` to compare with.
     A value head's chances to win are calibrated on them, and measured on those of `test`.
     Raises CommonError if `run` has no checkpoint.
     """
+    network, facts = _model(run) if run.suffix == ".safetensors" else _trained(run)
+    paths = _write(network, folder, facts)
+    if test is not None:
+        predictor = Predictor.load(paths[0])
+        facts["accuracy"] = [
+            {**vars(score), "file": Path(score.file).name}
+            for looks in (1, 8)
+            for score in evaluate(
+                predictor, files(test), positions=POSITIONS, seed=SEED, symmetries=looks, by="phase"
+            )
+        ]
+        _write(network, folder, facts)
+    if usual is not None:
+        if network.config.value:
+            facts["value"] = _calibration(Predictor.load(paths[0]), usual, test)
+        games = (game for path in files(usual) for game in _sample(path))
+        facts["surprise"] = reference(Predictor.load(paths[0]), games)
+        _write(network, folder, facts)
+    return paths
+
+
+def _trained(run: Path) -> tuple[PolicyNetwork, dict[str, Any]]:
+    """The network of a run, and what is known of it."""
     found = checkpoint.latest(run)
     if found is None:
         raise BoardnetError(f"{run} holds no checkpoint: train with boardnet train first")
@@ -52,7 +76,7 @@ def export(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BoardnetError(f"{run}/run.json is missing or damaged: train once more") from error
     network.load_state_dict(found.ema or found.weights)
-    facts: dict[str, Any] = {
+    return network, {
         "planes": list(NAMES),
         "board": [19, 19],
         "step": found.step,
@@ -61,19 +85,17 @@ def export(
         "licence": "Apache-2.0",
         **about,
     }
-    paths = _write(network, folder, facts)
-    if test is not None:
-        predictor = Predictor.load(paths[0])
-        scores = evaluate(predictor, files(test), positions=POSITIONS, seed=SEED)
-        facts["accuracy"] = [{**vars(score), "file": Path(score.file).name} for score in scores]
-        _write(network, folder, facts)
-    if usual is not None:
-        if network.config.value:
-            facts["value"] = _calibration(Predictor.load(paths[0]), usual, test)
-        games = (game for path in files(usual) for game in _sample(path))
-        facts["surprise"] = reference(Predictor.load(paths[0]), games)
-        _write(network, folder, facts)
-    return paths
+
+
+def _model(path: Path) -> tuple[PolicyNetwork, dict[str, Any]]:
+    """The network of a model, and what its file says."""
+    weights, facts = load_weights(path)
+    try:
+        network = PolicyNetwork(NetworkConfig(**facts["recipe"]["network"]))
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise BoardnetError(f"{path} does not hold a policy of boardnet") from error
+    return network, dict(facts)
 
 
 def _calibration(predictor: Predictor, usual: Path, test: Path | None) -> dict[str, Any]:

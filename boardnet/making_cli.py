@@ -120,12 +120,14 @@ def evaluate(args: argparse.Namespace) -> None:
         positions=args.positions,
         seed=args.seed,
         symmetries=args.symmetries,
+        by=args.by,
     ):
         if args.json:
             print(json.dumps(vars(score)), flush=True)
         else:
             shares = f"{score.top1:6.3f} {score.top5:6.3f} {score.nats:6.3f}"
-            print(f"{score.file[-40:]:40} {score.positions:9} {shares}", flush=True)
+            told = f"  {score.group}" if score.group else score.file[-40:]
+            print(f"{told:40} {score.positions:9} {shares}", flush=True)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -174,12 +176,14 @@ def add_commands(commands: Any) -> None:
     one.add_argument("games", type=Path, metavar="GAMES", help="a file, or a folder of them")
     one.add_argument("--positions", type=positive, default=2000, help="of each file")
     one.add_argument("--seed", type=natural, default=0, help="of the choice of positions")
+    one.add_argument("--by", choices=("phase", "rank"), default="", help="scores of these, too")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     add_answering(one)
     one.set_defaults(run=evaluate)
 
     one = commands.add_parser("export", help="make model files of a training run")
-    one.add_argument("run_folder", type=Path, metavar="RUN")
+    one.add_argument("run_folder", type=Path, metavar="RUN",
+                     help="a folder of train, or a policy.safetensors to measure anew")  # fmt: skip
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     one.add_argument("--test", type=Path, metavar="GAMES", help="measure the accuracy on these")
     one.add_argument("--usual", type=Path, metavar="GAMES",

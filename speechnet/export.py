@@ -29,6 +29,7 @@ from speechnet.noise import Noise
 from speechnet.operating import Operating
 from speechnet.scenes import Stage
 from speechnet.spectrogram import FrontEnd, log_mel
+from speechnet.train import STAGES
 from speechnet.windows import evaluation_window
 from speechnet.words import Clip
 
@@ -61,7 +62,8 @@ def export(
     the validation clips the detector's threshold is chosen. test: sources on which the accuracy is
     measured and kept in the files. Raises CommonError if `run` has no checkpoint.
     """
-    found = checkpoint.latest(run)
+    stages = [checkpoint.latest(run / stage) for stage in STAGES]
+    found = stages[-1]
     if found is None:
         raise SpeechnetError(f"{run} holds no checkpoint: train with speechnet train first")
     try:
@@ -75,8 +77,8 @@ def export(
     Lesson(network).load_state_dict(state)
     facts: dict[str, Any] = {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "step": found.step,
-        "hours": round(found.state["seconds"] / 3600, 2),
+        "step": sum(stage.step for stage in stages if stage),
+        "hours": round(sum(stage.state["seconds"] for stage in stages if stage) / 3600, 2),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
         "licence": "Apache-2.0",
         "run": digest(state),

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.axes import SPEECH
+from common.axes import SPEECH, Declaration
 from common.conv import ResidualBlock, Whole, conv
 from speechnet.errors import SpeechnetError
 
@@ -53,32 +53,46 @@ class NetworkConfig:
 
 
 class FrameNetwork(nn.Module):
-    """What is heard in each frame, seen from no other: filters slide along its frequencies."""
+    """What is heard in each frame, seen from no other: filters slide along its frequencies.
 
-    def __init__(self, config: NetworkConfig, bands: int, rng: torch.Generator | None = None):
+    declaration: of a spectrogram; one that lets filters slide along time too makes of this the
+    two-dimensional network that it is compared with.
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        bands: int,
+        rng: torch.Generator | None = None,
+        declaration: Declaration = SPEECH,
+    ) -> None:
         super().__init__()
         first = config.channels[0]
         # A level for each band, learnt from the data: microphones and voices differ in tilt.
         self.level = nn.BatchNorm1d(bands)
-        self.stem = conv(SPEECH, 1, first, 5, stride=2, rng=rng)
+        self.stem = conv(declaration, 1, first, 5, stride=2, rng=rng)
         bands = (bands + 1) // 2
         # Where in the spectrum a pattern stands has a meaning too, and a filter that slides cannot
         # know it: each channel gets a level of its own in each band.
         self.place = nn.Parameter(torch.zeros(1, first, bands, 1))
-        stages: list[nn.Module] = [ResidualBlock(SPEECH, first, rng=rng)]
+        stages: list[nn.Module] = [ResidualBlock(declaration, first, rng=rng)]
         for before, after in zip(config.channels, config.channels[1:], strict=False):
             stages += [
                 nn.BatchNorm2d(before),
                 nn.ReLU(inplace=True),
-                conv(SPEECH, before, after, 3, stride=2, bias=False, rng=rng),
-                ResidualBlock(SPEECH, after, rng=rng),
+                conv(declaration, before, after, 3, stride=2, bias=False, rng=rng),
+                ResidualBlock(declaration, after, rng=rng),
             ]
             bands = (bands + 1) // 2
         self.stages = nn.Sequential(*stages)
         self.norm = nn.BatchNorm2d(config.channels[-1])
         self.relu = nn.ReLU(inplace=True)
         self.spectrum = conv(
-            SPEECH, config.channels[-1], config.features, {"frequency": Whole(bands)}, rng=rng
+            declaration,
+            config.channels[-1],
+            config.features,
+            {"frequency": Whole(bands)},
+            rng=rng,
         )
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -188,19 +202,26 @@ class WordNetwork(nn.Module):
                 value.copy_(other)
 
 
-class Lesson(nn.Module):
-    """A network as it is trained: every stretch is a lesson for both heads.
+PARTS = ("frames", "head", "spotter")
+"""Of a WordNetwork, by the names of its attributes."""
 
-    settled: the statistics of the per-frame part stay as they are, for a few clips cannot know
-    better than the many that they come from. frozen: so do its weights.
+
+class Lesson(nn.Module):
+    """A network as it is trained: a stretch of sound is a lesson for the parts that are taught.
+
+    teaches: those of PARTS that learn; the others stay as they are. settled: the statistics of the
+    per-frame part stay as well, for a few clips cannot know better than the many that they come
+    from; they always do where that part is not taught.
     """
 
     def __init__(
-        self, network: WordNetwork, *, settled: bool = False, frozen: bool = False
+        self, network: WordNetwork, *, teaches: Sequence[str] = PARTS, settled: bool = False
     ) -> None:
         super().__init__()
-        self.network, self.settled = network, settled or frozen
-        network.frames.requires_grad_(not frozen)
+        self.network, self.teaches = network, tuple(teaches)
+        self.settled = settled or "frames" not in teaches
+        for part in PARTS:
+            getattr(network, part).requires_grad_(part in teaches)
 
     def train(self, mode: bool = True) -> Lesson:
         """As for any module; what is settled is always as in inference."""
@@ -209,14 +230,18 @@ class Lesson(nn.Module):
             self.network.frames.eval()
         return self
 
-    def forward(self, mel: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, mel: Tensor, window: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """mel: [batch, band, frame] of stretches; window: [frame], which frames a clip is of.
 
         Returns the logits of the clips, [batch, class], and those of all frames, [batch, frame,
-        class].
+        class]; None for a head that is not taught.
         """
-        features = self.network.frames(mel)
-        return self.network.head(features[:, window]), self.network.spotter(features)
+        network = self.network
+        if "spotter" not in self.teaches:
+            return network.head(network.frames(mel[:, :, window])), None
+        features = network.frames(mel)
+        clips = network.head(features[:, window]) if "head" in self.teaches else None
+        return clips, network.spotter(features)
 
 
 def _initialise(head: nn.Module, rng: torch.Generator | None) -> None:

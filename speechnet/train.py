@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from common.config import TrainConfig
 from common.export import load_weights
-from common.trainer import Result, Trainer
+from common.trainer import Trainer
 from speechnet.augment import Augment
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
@@ -39,6 +39,9 @@ from speechnet.words import Clip
 NOTHING = 4
 """How many times less a frame counts after which no word has ended."""
 
+STAGES = ("words", "spotter")
+"""Of a run, by the names of their folders."""
+
 SYNTHETIC = 0.25
 """Share of a class that is synthetic where it has such clips: it helps, but nobody talks so."""
 
@@ -52,6 +55,7 @@ class Recipe:
     network: NetworkConfig
     augment: Augment
     train: TrainConfig
+    spotter: TrainConfig
     front: Mapping[str, int]
     batch: int = 128
     smoothing: float = 0.05  # share of the target that is spread over all classes
@@ -77,7 +81,8 @@ def recipe(name: str) -> Recipe:
             words=tuple(values.pop("words")),
             network=NetworkConfig(**values.pop("network", {})),
             augment=Augment(**values.pop("augment", {})),
-            train=TrainConfig(**values.pop("train", {})),
+            train=TrainConfig(**values.pop("train")),
+            spotter=TrainConfig(**values.pop("spotter")),
             front=values.pop("front", {}),
             **values,
         )
@@ -105,21 +110,26 @@ class Data:
 
 
 def loss(lesson: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Both heads' cross-entropy in nats; and how often the clips' likeliest word is the right one.
+    """Cross-entropy in nats of the heads that are taught, and what it is made of.
 
-    The clips' targets may be mixed. Of the frames, most of which come after no word's end, those
-    that do count NOTHING times less.
+    The clips' targets may be mixed; "accuracy" is how often the likeliest word is the right one. Of
+    the frames, most of which come after no word's end, those that do count NOTHING times less.
     """
     clips, frames = lesson(batch["mel"], batch["window"])
-    target = batch["target"]
-    hit = (clips.argmax(dim=1) == target.argmax(dim=1)).float().mean()
-    count = frames.new_ones(frames.shape[-1])
-    count[-1] = 1 / NOTHING
-    spotted = functional.cross_entropy(
-        frames.float().flatten(0, 1), batch["ended"].flatten(), count, ignore_index=IGNORED
-    )
-    classified = functional.cross_entropy(clips.float(), target)
-    return classified + spotted, {"accuracy": hit, "spotted": spotted}
+    parts: list[Tensor] = []
+    seen: dict[str, Tensor] = {}
+    if clips is not None:
+        target = batch["target"]
+        parts.append(functional.cross_entropy(clips.float(), target))
+        seen["accuracy"] = (clips.argmax(dim=1) == target.argmax(dim=1)).float().mean()
+    if frames is not None:
+        count = frames.new_ones(frames.shape[-1], dtype=torch.float32)
+        count[-1] = 1 / NOTHING
+        seen["spotted"] = functional.cross_entropy(
+            frames.float().flatten(0, 1), batch["ended"].flatten(), count, ignore_index=IGNORED
+        )
+        parts.append(seen["spotted"])
+    return torch.stack(parts).sum(), seen
 
 
 def weights(data: Data, labels: Sequence[str]) -> tuple[list[Clip], NDArray[Any], NDArray[Any]]:
@@ -185,8 +195,9 @@ def validator(data: Data, labels: Sequence[str], front: FrontEnd) -> Any:
 
 def train(
     made: Recipe, data: Data, folder: Path, *, device: str = "cpu", initial: Path | None = None
-) -> Result:
-    """Train by a recipe, or go on with what is in `folder`.
+) -> dict[str, float]:
+    """Train by a recipe, or go on with what is in `folder`: first what reads clips, then the
+    spotter. Returns the steps done, and how well the validation clips are heard.
 
     initial: weights of another network to start from, as far as they fit: a word that both have
     keeps its weights. Raises Stopped when interrupted.
@@ -210,17 +221,20 @@ def train(
     network = WordNetwork(made.network, bands=front.bands, labels=labels, rng=rng)
     if initial is not None:
         network.take(*load_weights(initial))
-    trainer = Trainer(
-        Lesson(network),
-        loss,
-        sampler,
-        made.train,
-        folder,
-        validate=validator(data, labels, front),
-        device=device,
-    )
     describe(made, data, front, folder)
-    return trainer.run()
+    validate = validator(data, labels, front)
+    words = Trainer(
+        Lesson(network, teaches=("frames", "head")),
+        loss, sampler, made.train, folder / STAGES[0], validate=validate, device=device,
+    ).run()  # fmt: skip
+    # The averaged weights go on. What the spotter hears is what the word head has learnt from: the
+    # frames stay as they are, so that it costs a third, and what clips are heard as stays the same.
+    taught: WordNetwork = words.network.network  # type: ignore[assignment]
+    spotter = Trainer(
+        Lesson(taught, teaches=("spotter",)),
+        loss, sampler, made.spotter, folder / STAGES[1], device=device,
+    ).run()  # fmt: skip
+    return {"step": words.step + spotter.step, **words.validation}
 
 
 def describe(made: Recipe, data: Data, front: FrontEnd, folder: Path) -> None:
@@ -254,5 +268,6 @@ def settings(made: Recipe) -> dict[str, Any]:
         "network": {**asdict(made.network), "channels": list(made.network.channels)},
         "augment": asdict(made.augment),
         "train": made.train.as_dict(),
+        "spotter": made.spotter.as_dict(),
         "front": dict(made.front),
     }

@@ -104,7 +104,10 @@ def _from_nothing(args: argparse.Namespace) -> None:
     if args.words:
         recipe = replace(recipe, words=tuple(args.words.split(",")))
     if args.steps:
-        recipe = replace(recipe, train=replace(recipe.train, steps=args.steps))
+        few = {"steps": args.steps, "warm_up": 0}
+        recipe = replace(
+            recipe, train=replace(recipe.train, **few), spotter=replace(recipe.spotter, **few)
+        )
     validation = _real(args.validation)
     learnt, kept_back = split(recordings(args.noise))
     data = training.Data(
@@ -121,7 +124,7 @@ def _from_nothing(args: argparse.Namespace) -> None:
         device=args.device,
         initial=args.initial / "words.safetensors" if args.initial else None,
     )
-    print(json.dumps({"step": result.step, **result.validation}))
+    print(json.dumps(result))
 
 
 def export(args: argparse.Namespace) -> None:

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from common import checkpoint
 from common.config import TrainConfig
@@ -30,7 +29,7 @@ from speechnet.classifier import model_folder
 from speechnet.errors import SpeechnetError
 from speechnet.export import WEIGHTS
 from speechnet.labels import SILENCE, UNKNOWN
-from speechnet.network import Lesson, NetworkConfig, WordNetwork
+from speechnet.network import PARTS, Lesson, NetworkConfig, WordNetwork
 from speechnet.noise import Noise
 from speechnet.sampling import Sampler
 from speechnet.spectrogram import FrontEnd, log_mel
@@ -202,7 +201,7 @@ def check(
         network = base.network(labels)
         part = [[c for c, out in zip(clips, held, strict=True) if not out]]
         _stage(network, base, Data(part, [], [], noise, []), how, stage,
-               folder / f"check-{number + 1}", frozen=True, lesson=clip_loss)  # fmt: skip
+               folder / f"check-{number + 1}", teaches=("head",))  # fmt: skip
         logits[held] = _answers(network, mel[held])
     return Checked(clips, labels, logits, truth)
 
@@ -218,22 +217,21 @@ def tune(
     for name, stage in (("heads", how.heads), ("all", how.all)):
         say("learning: " + ("the heads" if name == "heads" else "all of the network"))
         stage = how.steps(stage, len(labels) - 2)
-        _stage(network, base, data, how, stage, folder / name, frozen=name == "heads", lesson=loss)
+        _stage(
+            network,
+            base,
+            data,
+            how,
+            stage,
+            folder / name,
+            teaches=PARTS if name == "all" else PARTS[1:],
+        )
     return network
-
-
-def clip_loss(lesson: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """That of the clips alone: cross-entropy in nats."""
-    network: WordNetwork = lesson.network  # type: ignore[assignment]
-    logits = network(batch["mel"][:, :, batch["window"]]).float()
-    target = batch["target"]
-    hit = (logits.argmax(dim=1) == target.argmax(dim=1)).float().mean()
-    return functional.cross_entropy(logits, target), {"accuracy": hit}
 
 
 def _stage(
     network: WordNetwork, base: Base, data: Data, how: Tuning, stage: TrainConfig, folder: Path,
-    *, frozen: bool, lesson: Any,
+    *, teaches: Sequence[str],
 ) -> None:  # fmt: skip
     """Train, or go on; the network then has the averaged weights."""
     clips, classes, share = weights(data, network.labels)
@@ -242,8 +240,8 @@ def _stage(
         augment=how.augment, front=base.front, labels=network.labels, batch=how.batch,
         seed=stage.seed, smoothing=how.smoothing,
     )  # fmt: skip
-    taught = Lesson(network, settled=True, frozen=frozen)
-    Trainer(taught, lesson, sampler, stage, folder).run()
+    taught = Lesson(network, teaches=teaches, settled=True)
+    Trainer(taught, loss, sampler, stage, folder).run()
     found = checkpoint.latest(folder)
     if found is None:
         raise SpeechnetError(f"{folder} holds no checkpoint although it was trained: try again")

@@ -89,10 +89,10 @@ def test_a_lesson_is_of_a_window_and_of_all_frames() -> None:
     torch.testing.assert_close(frames, made.spotter(made.frames(sound)))
 
 
-def test_what_is_settled_keeps_its_statistics_and_what_is_frozen_its_weights() -> None:
+def test_a_part_that_is_not_taught_keeps_its_weights_and_its_statistics() -> None:
     made = network()
     before = {name: value.clone() for name, value in made.frames.state_dict().items()}
-    lesson = Lesson(made, frozen=True).train()
+    lesson = Lesson(made, teaches=("head", "spotter")).train()
     clips, frames = lesson(mel(), torch.arange(9))
     (clips.sum() + frames.sum()).backward()
     assert all(p.grad is None for p in made.frames.parameters())
@@ -100,6 +100,30 @@ def test_what_is_settled_keeps_its_statistics_and_what_is_frozen_its_weights() -
     assert made.head.training
     after = made.frames.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    ("teaches", "answers"),
+    [
+        (("frames", "head"), (True, False)),
+        (("head",), (True, False)),
+        (("spotter",), (False, True)),
+    ],
+)
+def test_a_head_that_is_not_taught_does_not_answer(
+    teaches: tuple[str, ...], answers: tuple[bool, bool]
+) -> None:
+    made, sound, window = network(), mel(30), torch.arange(7, 16)
+    whole = Lesson(made).eval()(sound, window)
+    lesson = Lesson(made, teaches=teaches)
+    found = lesson.eval()(sound, window)
+    assert tuple(one is not None for one in found) == answers
+    for one, same in zip(found, whole, strict=True):
+        if one is not None:
+            torch.testing.assert_close(one, same)
+    sum(one.sum() for one in lesson.train()(sound, window) if one is not None).backward()
+    learning = {name.split(".")[0] for name, p in made.named_parameters() if p.grad is not None}
+    assert learning == set(teaches)
 
 
 @torch.no_grad()

@@ -1,0 +1,26 @@
+"""docs/experiments.md says what the experiments printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.__main__ import ALL, DOCS, PAGE
+from experiments.measuring import Table, into_page, kept
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_the_page_has_the_table_and_the_picture_of_every_experiment(name: str) -> None:
+    runs, page = kept(name), PAGE.read_text("utf-8")
+    experiment = ALL[name]
+    assert {(run.network, run.seed) for run in runs} >= {
+        (network, 0) for network in experiment.networks
+    }
+    table = Table(experiment, runs)
+    assert table.markdown() in page
+    assert into_page(page, table) == page
+    picture = f"pictures/experiment-{name}.png"
+    assert f"({picture})" in page
+    assert (DOCS / picture).exists()
+    assert experiment.setting in " ".join(Path(PAGE).read_text("utf-8").split())
