@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from speechnet.detection import count, judge, near
-from speechnet.detector import Detector
-from speechnet.noise import Noise, recordings, split
-from speechnet.scenes import RATIOS, Stage, scenes
-from speechnet.words import read_clips
+from speechnet.clips.words import read_clips
+from speechnet.hearing.detector import Detector
+from speechnet.judging.detection import count, judge, near
+from speechnet.judging.scenes import RATIOS, Stage, scenes
+from speechnet.training.noise import Noise, recordings, split
 
 CHUNK = 160
 

@@ -62,8 +62,8 @@ def cold_start() -> None:
 
 def log_mel() -> None:
     """The log-mel spectrogram of a second beside the Fourier transforms of its frames alone."""
-    from speechnet import audio, spectrogram
-    from speechnet.classifier import Classifier
+    from speechnet.hearing.classifier import Classifier
+    from speechnet.sound import audio, spectrogram
 
     front = Classifier.load().front
     samples = audio.read(CLIP).samples
@@ -81,10 +81,10 @@ def log_mel() -> None:
 
 def clip() -> None:
     """A clip's samples to its answer, beside the two networks' own time for the same input."""
-    from speechnet import audio
-    from speechnet.classifier import Classifier
-    from speechnet.spectrogram import log_mel
-    from speechnet.windows import pad
+    from speechnet.hearing.classifier import Classifier
+    from speechnet.sound import audio
+    from speechnet.sound.spectrogram import log_mel
+    from speechnet.sound.windows import pad
 
     classifier = Classifier.load()
     samples = audio.read(CLIP).samples
@@ -103,7 +103,7 @@ def detect() -> None:
     and what memory it takes beside a minute."""
     code = """
 import resource, sys, time
-from speechnet.detector import Detector
+from speechnet.hearing.detector import Detector
 detector = Detector.load()
 start = time.process_time()
 events = list(detector.detect(sys.argv[1]))
@@ -114,8 +114,8 @@ print(time.process_time() - start, peak, len(events))
 
     import soundfile
 
-    from speechnet import audio
-    from speechnet.detector import Detector
+    from speechnet.hearing.detector import Detector
+    from speechnet.sound import audio
 
     minute = _minute()
     found = {}
@@ -138,7 +138,7 @@ print(time.process_time() - start, peak, len(events))
 
 def _minute() -> np.ndarray:
     """Words in hiss, half of the time."""
-    from speechnet import audio
+    from speechnet.sound import audio
 
     rng = np.random.default_rng(0)
     minute = 0.01 * rng.standard_normal(60 * audio.RATE)
@@ -151,7 +151,7 @@ def _minute() -> np.ndarray:
 
 def parts() -> None:
     """What reading takes, format by format."""
-    from speechnet import audio
+    from speechnet.sound import audio
 
     print()
     for path in sorted(path for path in CLIPS.iterdir() if path.suffix != ".md"):

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from common.axes import Declaration
 from experiments.learning import size
-from speechnet.noise import Noise, recordings, split
-from speechnet.train import Data
-from speechnet.words import Clip, read_clips
+from speechnet.clips.words import Clip, read_clips
+from speechnet.training.noise import Noise, recordings, split
+from speechnet.training.train import Data
 
 PICTURE_LIKE = Declaration(
     "spectrogram taken for a picture", ("frequency", "time"), ("frequency", "time"), ("frequency",)

@@ -22,8 +22,8 @@ from experiments.drawing import bars
 from experiments.learning import learnt, size
 from experiments.measuring import Experiment, Run, Table
 from speechnet.network import FrameNetwork, NetworkConfig
-from speechnet.spectrogram import FrontEnd, log_mel
-from speechnet.windows import WINDOW, evaluation_window
+from speechnet.sound.spectrogram import FrontEnd, log_mel
+from speechnet.sound.windows import WINDOW, evaluation_window
 
 FREQUENCY, TIME, BOTH = "along frequency", "along time", "along both"
 FRAME, WINDOWED = "neither: dense, a frame", "neither: dense, the whole second"

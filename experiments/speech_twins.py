@@ -20,11 +20,11 @@ from experiments import speech
 from experiments.drawing import bars
 from experiments.learning import learnt, size
 from experiments.measuring import Experiment, Run, Table
-from speechnet import train
 from speechnet.network import FrameNetwork, Lesson, NetworkConfig, WordNetwork
-from speechnet.sampling import Sampler
-from speechnet.spectrogram import FrontEnd, log_mel
-from speechnet.windows import WINDOW, evaluation_window
+from speechnet.sound.spectrogram import FrontEnd, log_mel
+from speechnet.sound.windows import WINDOW, evaluation_window
+from speechnet.training import train
+from speechnet.training.sampling import Sampler
 
 OURS, BOTH, TIME = "along frequency, as shipped", "along both (2-D)", "along time"
 STEPS, BATCH = 1_500, 128

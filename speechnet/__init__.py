@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from speechnet.errors import SpeechnetError
 
 if TYPE_CHECKING:
-    from speechnet.audio import Sound, read
-    from speechnet.classifier import Answer, Classifier, Guess
-    from speechnet.detector import Detector
-    from speechnet.events import Event
-    from speechnet.listening import listen, listen_async
-    from speechnet.microphone import Microphone
+    from speechnet.hearing.classifier import Answer, Classifier, Guess
+    from speechnet.hearing.detector import Detector
+    from speechnet.hearing.events import Event
+    from speechnet.hearing.listening import listen, listen_async
+    from speechnet.sound.audio import Sound, read
+    from speechnet.sound.microphone import Microphone
 
 __all__ = [
     "Answer", "Classifier", "Detector", "Event", "Guess", "Microphone", "Sound", "SpeechnetError",
@@ -26,29 +26,29 @@ __all__ = [
 ]  # fmt: skip
 
 _LATER = {
-    "Answer": "speechnet.classifier",
-    "Classifier": "speechnet.classifier",
-    "Detector": "speechnet.detector",
-    "Event": "speechnet.events",
-    "Guess": "speechnet.classifier",
-    "Microphone": "speechnet.microphone",
-    "Sound": "speechnet.audio",
-    "listen": "speechnet.listening",
-    "listen_async": "speechnet.listening",
-    "read": "speechnet.audio",
+    "Answer": "speechnet.hearing.classifier",
+    "Classifier": "speechnet.hearing.classifier",
+    "Detector": "speechnet.hearing.detector",
+    "Event": "speechnet.hearing.events",
+    "Guess": "speechnet.hearing.classifier",
+    "Microphone": "speechnet.sound.microphone",
+    "Sound": "speechnet.sound.audio",
+    "listen": "speechnet.hearing.listening",
+    "listen_async": "speechnet.hearing.listening",
+    "read": "speechnet.sound.audio",
 }  # loaded on first use, so that `import speechnet` costs nothing
 
 
 def load(folder: str | PathLike[str] | None = None) -> "Classifier":
     """The shipped network, or the one in a folder that `speechnet export` has written."""
-    from speechnet.classifier import Classifier
+    from speechnet.hearing.classifier import Classifier
 
     return Classifier.load(folder)
 
 
 def load_detector(folder: str | PathLike[str] | None = None) -> "Detector":
     """The same network, to find the words in recordings and streams."""
-    from speechnet.detector import Detector
+    from speechnet.hearing.detector import Detector
 
     return Detector.load(folder)
 

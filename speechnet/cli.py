@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from common.arguments import positive
 from common.errors import CommonError
 from speechnet import detect_cli, evaluate_cli, explain_cli, record_cli, train_cli
+from speechnet.terminal_cli import say
 
 if TYPE_CHECKING:
-    from speechnet.classifier import Answer
+    from speechnet.hearing.classifier import Answer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,21 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int | None = args.run(args)
     except CommonError as error:
-        _say(str(error))
+        say(str(error))
         return getattr(error, "status", 1)  # training that was stopped knows by which signal
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:
-        _say("interrupted")
+        say("interrupted")
         return 130
     return status or 0
 
 
 def classify(args: argparse.Namespace) -> int:
     """The word of each clip."""
-    from speechnet.classifier import Classifier
-    from speechnet.files import sound_files
+    from speechnet.hearing.classifier import Classifier
+    from speechnet.sound.files import sound_files
 
     classifier = Classifier.load(args.model)
     paths = [path for clip in args.clips for path in sound_files(clip)]
@@ -54,12 +55,12 @@ def classify(args: argparse.Namespace) -> int:
                 answer = classifier.classify(path, top=args.top)
         except CommonError as error:
             failed = 1
-            _say(str(error))
+            say(str(error))
             if args.json:
                 print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
             continue
         for note in answer.notes:
-            _say(f"{path}: {note}")
+            say(f"{path}: {note}")
         print(_json(path, answer) if args.json else _line(path, answer), flush=True)
     return failed
 
@@ -85,10 +86,6 @@ def _line(path: Path, answer: Answer) -> str:
     when = f"  at {answer.start:.2f}-{answer.end:.2f} s" if answer.seconds > 1 else ""
     rest = ", ".join(f"{one.word} {one.probability:.0%}" for one in others)
     return f"{path}: {best.word} {best.probability:.0%}  ({rest}){when}"
-
-
-def _say(text: str) -> None:
-    print(f"speechnet: {text}", file=sys.stderr)
 
 
 def _seen(items: Sequence[Path], what: str, *, shown: bool) -> Iterable[Path]:

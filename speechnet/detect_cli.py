@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arguments import positive
 from common.errors import CommonError
 from speechnet.errors import SpeechnetError
-from speechnet.events import FORMATS, Event, header, line
+from speechnet.hearing.events import FORMATS, Event, header, line
+from speechnet.terminal_cli import say
 
 if TYPE_CHECKING:
-    from speechnet.detector import Detector, EventStream
-    from speechnet.listening import Load
+    from speechnet.hearing.detector import Detector, EventStream
+    from speechnet.hearing.listening import Load
 
 SUFFIXES = {"text": ".txt", "json": ".jsonl", "audacity": ".txt", "webvtt": ".vtt"}
 
@@ -56,7 +56,7 @@ def _add_common(one: argparse.ArgumentParser) -> None:
 
 def detect(args: argparse.Namespace) -> int:
     """The events of each recording."""
-    from speechnet.files import sound_files
+    from speechnet.sound.files import sound_files
 
     detector, threshold = _ready(args)
     form = args.format or "text"
@@ -74,15 +74,15 @@ def detect(args: argparse.Namespace) -> int:
             _write(_chosen(events, args.words), form, path, args.output, several=len(paths) > 1)
         except CommonError as error:
             failed = 1
-            _say(str(error))
+            say(str(error))
         for note in notes:
-            _say(f"{path}: {note}")
+            say(f"{path}: {note}")
     return failed
 
 
 def listen(args: argparse.Namespace) -> None:
     """Events until the stream ends or somebody stops it."""
-    from speechnet import listening
+    from speechnet.hearing import listening
 
     detector, threshold = _ready(args)
     commands = listening.Commands(args.commands, detector.words)
@@ -98,10 +98,10 @@ def listen(args: argparse.Namespace) -> None:
             told.events += 1
             commands.start(event)
             for sentence in commands.failed():
-                _say(sentence)
+                say(sentence)
     for sentence in commands.failed(wait=True):
-        _say(sentence)
-    _say(told.summary())
+        say(sentence)
+    say(told.summary())
 
 
 class Told:
@@ -126,7 +126,7 @@ class Told:
 
 def _ready(args: argparse.Namespace) -> tuple[Detector, float | None]:
     """The detector, and the threshold that was asked for."""
-    from speechnet.detector import Detector
+    from speechnet.hearing.detector import Detector
 
     detector = Detector.load(args.model)
     unknown = set((args.words or "").split(",")) - {"", *detector.words}
@@ -145,10 +145,10 @@ def _ready(args: argparse.Namespace) -> tuple[Detector, float | None]:
 
 def _sound(args: argparse.Namespace) -> Iterable[Any]:
     if args.source == "-":
-        from speechnet.pcm import pcm
+        from speechnet.sound.pcm import pcm
 
         return pcm(sys.stdin.buffer, rate=args.rate, channels=args.channels, encoding=args.encoding)
-    from speechnet.microphone import Microphone
+    from speechnet.sound.microphone import Microphone
 
     return _opened(Microphone(args.device))
 
@@ -183,8 +183,3 @@ def _write(
     except OSError as error:
         raise SpeechnetError(f"cannot write {target}: {error.strerror}") from error
     print(target)
-
-
-def _say(text: str) -> None:
-    with suppress(BrokenPipeError):
-        print(f"speechnet: {text}", file=sys.stderr)

@@ -14,8 +14,8 @@ from speechnet.errors import SpeechnetError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from speechnet.detection import Counts, Judged, Point
-    from speechnet.evaluate import Confusion, Heard, Score
+    from speechnet.judging.detection import Counts, Judged, Point
+    from speechnet.judging.evaluate import Confusion, Heard, Score
 
 THRESHOLDS = tuple(step / 50 for step in range(3, 50))
 """Of the detector, one point each of the DET curves: 0.06 to 0.98."""
@@ -62,8 +62,8 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 def _clips(args: argparse.Namespace) -> None:
-    from speechnet.classifier import Classifier
-    from speechnet.evaluate import answers, confusion, score
+    from speechnet.hearing.classifier import Classifier
+    from speechnet.judging.evaluate import answers, confusion, score
 
     _refuse_sounds(args.sources)
     classifier = Classifier.load(args.model)
@@ -85,7 +85,7 @@ def _clips(args: argparse.Namespace) -> None:
 
 
 def _refuse_sounds(sources: Sequence[Path]) -> None:
-    from speechnet.files import ENDINGS
+    from speechnet.sound.files import ENDINGS
 
     for source in sources:
         if source.suffix.lower() in ENDINGS and not source.is_dir():
@@ -97,7 +97,7 @@ def _refuse_sounds(sources: Sequence[Path]) -> None:
 
 def _details(heard: Sequence[Heard], labels: Sequence[str]) -> dict[str, Any]:
     """What JSON has beyond the scores."""
-    from speechnet.evaluate import confusion, reliability_of, worst_speakers
+    from speechnet.judging.evaluate import confusion, reliability_of, worst_speakers
 
     matrix = confusion(heard, labels)
     return {
@@ -140,7 +140,7 @@ def _table(matrix: Confusion) -> Iterator[str]:
 
 
 def _print_speakers(heard: Sequence[Heard]) -> None:
-    from speechnet.evaluate import worst_speakers
+    from speechnet.judging.evaluate import worst_speakers
 
     if found := worst_speakers(heard):
         told = (f"{one.name} {one.accuracy:.0%} of {one.clips}" for one in found)
@@ -148,8 +148,8 @@ def _print_speakers(heard: Sequence[Heard]) -> None:
 
 
 def _draw_clips(args: argparse.Namespace, heard: Sequence[Heard], matrix: Confusion) -> None:
-    from speechnet.evaluate import reliability_of, score
-    from speechnet.evaluate_drawing import confusion_picture, reliability_picture
+    from speechnet.judging.evaluate import reliability_of, score
+    from speechnet.judging.evaluate_drawing import confusion_picture, reliability_picture
 
     found = score(_title(args.sources), heard)
     title = f"{found.file}: {found.accuracy:.1%} of {found.clips:,} clips heard right"
@@ -165,9 +165,9 @@ def _draw_clips(args: argparse.Namespace, heard: Sequence[Heard], matrix: Confus
 
 def _recordings(args: argparse.Namespace) -> None:
     """Each recording at the model's own threshold, and at each of THRESHOLDS for the curves."""
-    from speechnet.detection import count
-    from speechnet.detector import Detector
-    from speechnet.labelled import judged, recordings
+    from speechnet.clips.labelled import judged, recordings
+    from speechnet.hearing.detector import Detector
+    from speechnet.judging.detection import count
 
     found = recordings(args.sources)
     detector = Detector.load(args.model)
@@ -203,7 +203,7 @@ def _recordings(args: argparse.Namespace) -> None:
 
 def _curves(runs: Mapping[float, Sequence[Judged]], words: Iterable[str]) -> dict[str, list[Point]]:
     """The DET curves of all keywords, as ALL, and of each of `words`."""
-    from speechnet.detection import at_thresholds, corners
+    from speechnet.judging.detection import at_thresholds, corners
 
     wanted = {ALL: None, **{word: word for word in words}}
     return {name: corners(at_thresholds(runs, word)) for name, word in wanted.items()}
@@ -224,8 +224,8 @@ def _print_counts(counts: Counts, *, head: bool) -> None:
 
 
 def _print_whole(whole: Counts, points: Sequence[Point]) -> None:
-    from speechnet.detection import miss_rate_at
-    from speechnet.intervals import poisson_bound
+    from speechnet.judging.detection import miss_rate_at
+    from speechnet.judging.intervals import poisson_bound
 
     if not whole.words:
         return
@@ -245,7 +245,7 @@ def _det(curves: Mapping[str, Sequence[Point]], whole: Counts) -> dict[str, Any]
 
 def _curve(points: Sequence[Point], *, labelled: bool) -> dict[str, Any]:
     """Where nothing is labelled there is nothing to miss: null."""
-    from speechnet.detection import miss_rate_at
+    from speechnet.judging.detection import miss_rate_at
 
     return {
         "points": [
@@ -265,7 +265,7 @@ def _curve(points: Sequence[Point], *, labelled: bool) -> dict[str, Any]:
 def _draw_det(
     args: argparse.Namespace, whole: Counts, curves: Mapping[str, Sequence[Point]]
 ) -> None:
-    from speechnet.evaluate_drawing import det_picture
+    from speechnet.judging.evaluate_drawing import det_picture
 
     title = f"{_title(args.sources)}: misses against false alarms"
     words = {word: curves[word] for word in whole.recall}
@@ -274,9 +274,9 @@ def _draw_det(
 
 def _noise(args: argparse.Namespace) -> None:
     """Seconds of noise that get a word."""
-    from speechnet.classifier import Classifier
-    from speechnet.evaluate import false_words
-    from speechnet.files import sound_files
+    from speechnet.hearing.classifier import Classifier
+    from speechnet.judging.evaluate import false_words
+    from speechnet.sound.files import sound_files
 
     seconds, words = false_words(Classifier.load(args.model), sound_files(args.noise))
     if args.json:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from speechnet.errors import SpeechnetError
 
 if TYPE_CHECKING:
-    from speechnet.audio import Floats
-    from speechnet.explain import Explained, Explainer, Span
+    from speechnet.explaining.explain import Explained, Explainer, Span
+    from speechnet.sound.audio import Floats
 
 METHODS = {
     "occlusion": "nats lost when a patch is covered",
@@ -71,8 +71,8 @@ def explain(args: argparse.Namespace) -> None:
 
 def _clip(args: argparse.Namespace) -> None:
     from common import pictures
-    from speechnet import audio
-    from speechnet.explain_drawing import explained_picture
+    from speechnet.explaining.explain_drawing import explained_picture
+    from speechnet.sound import audio
 
     sound = audio.read(args.clip)
     for note in sound.notes:
@@ -94,11 +94,11 @@ def _maximize(args: argparse.Namespace) -> None:
     import numpy as np
 
     from common import pictures
-    from speechnet import prototypes
-    from speechnet.audio import RATE
-    from speechnet.explain_drawing import words_sheet
+    from speechnet.explaining import prototypes
+    from speechnet.explaining.explain_drawing import words_sheet
+    from speechnet.explaining.masking import sounded
     from speechnet.labels import SILENCE, UNKNOWN
-    from speechnet.masking import sounded
+    from speechnet.sound.audio import RATE
 
     explainer = _explainer(args)
     known = [word for word in explainer.labels if word not in (UNKNOWN, SILENCE)]
@@ -122,8 +122,8 @@ def _maximize(args: argparse.Namespace) -> None:
 
 def _filters(args: argparse.Namespace) -> None:
     from common import pictures
-    from speechnet import prototypes
-    from speechnet.explain_drawing import filters_sheet
+    from speechnet.explaining import prototypes
+    from speechnet.explaining.explain_drawing import filters_sheet
 
     found = prototypes.filters(_explainer(args))
     if args.output is not None:
@@ -147,7 +147,7 @@ def _filters(args: argparse.Namespace) -> None:
 def _explainer(args: argparse.Namespace) -> Explainer:
     import torch
 
-    from speechnet.explain import Explainer
+    from speechnet.explaining.explain import Explainer
 
     # Steps of the recurrence are too small to be shared out: where another program runs, too,
     # threads that wait for one another take fifty times as long (measured, two cores).
@@ -159,7 +159,7 @@ def _write(path: Path, wave: Floats) -> None:
     """Sound as a WAV file of 16 bits at 16 kHz, there whole or not at all."""
     import soundfile
 
-    from speechnet.audio import RATE
+    from speechnet.sound.audio import RATE
 
     out, part = io.BytesIO(), path.with_name(f"{path.name}.part")
     soundfile.write(out, wave, RATE, format="WAV", subtype="PCM_16")

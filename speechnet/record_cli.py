@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arguments import natural, positive
+from speechnet.clips.naming import word_of
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
-from speechnet.naming import word_of
+from speechnet.terminal_cli import bar
 
 if TYPE_CHECKING:
-    from speechnet.microphone import Floats, Microphone
-    from speechnet.recording import Take
+    from speechnet.clips.recording import Take
+    from speechnet.sound.microphone import Floats, Microphone
 
 MUTED = 3.0
 """Seconds of nothing but zeros, which no microphone that is on gives."""
@@ -48,8 +48,8 @@ def add_commands(commands: Any) -> None:
 
 def record(args: argparse.Namespace) -> None:
     """Until there are enough clips, or Ctrl-C."""
-    from speechnet import writing
-    from speechnet.microphone import Microphone
+    from speechnet.sound import writing
+    from speechnet.sound.microphone import Microphone
 
     word = word_of(writing.name(args.word, "word"))
     speaker = writing.name(args.speaker, "speaker")
@@ -90,12 +90,12 @@ def _asked(word: str) -> str:
 
 def say(args: argparse.Namespace) -> None:
     """Clips by all voices that there are."""
-    from speechnet import synthesis
+    from speechnet.clips import synthesis
 
     words = args.words + (synthesis.listed(args.list) if args.list else [])
     if not words:
         raise SpeechnetError("name the words to say, or a list of them with --list")
-    with _bar("speaking") as progress:
+    with bar("speaking") as progress:
         made = synthesis.synthesize(
             words, args.output, clips=args.clips, language=args.language,
             engines=args.engine or synthesis.ENGINES, seed=args.seed, progress=progress,
@@ -139,7 +139,7 @@ def _words(microphone: Microphone, screen: _Screen) -> Iterator[Floats]:
 
 def _rooms(microphone: Microphone, screen: _Screen) -> Iterator[Floats]:
     """The room, in clips of two seconds."""
-    from speechnet.recording import rooms
+    from speechnet.clips.recording import rooms
 
     found = rooms(chunk for chunk, _ in _heard(microphone, screen))
     return (samples for samples in found if samples.any())
@@ -147,7 +147,7 @@ def _rooms(microphone: Microphone, screen: _Screen) -> Iterator[Floats]:
 
 def _heard(microphone: Microphone, screen: _Screen) -> Iterator[tuple[Floats, list[Take]]]:
     """Each chunk, and the takes that it completes; the meter shows it."""
-    from speechnet.recording import Cutter, meter
+    from speechnet.clips.recording import Cutter, meter
 
     cutter, lost, told = Cutter(), 0, False
     for chunk in microphone:
@@ -158,17 +158,3 @@ def _heard(microphone: Microphone, screen: _Screen) -> Iterator[tuple[Floats, li
             told = True
             screen.line("nothing but zeros comes: is the microphone muted, or not allowed?")
         yield chunk, takes
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Any]:
-    """A function that shows a share of what is done, where somebody looks on."""
-    if not sys.stderr.isatty():
-        yield lambda share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0)
-        yield lambda share: progress.update(task, completed=share)

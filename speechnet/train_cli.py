@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arguments import positive
 from speechnet.errors import SpeechnetError
+from speechnet.terminal_cli import bar, say
 
 if TYPE_CHECKING:
-    from speechnet.words import Clip
+    from speechnet.clips.words import Clip
 
 
 def add_commands(commands: Any) -> None:
@@ -73,7 +72,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _own(args: argparse.Namespace) -> None:
-    from speechnet import own
+    from speechnet.training import own
 
     clips = [clip for source in args.sources for clip in _clips(source)]
     made = own.teach(
@@ -84,7 +83,7 @@ def _own(args: argparse.Namespace) -> None:
         recipe=Path(args.recipe) if args.recipe else None,
         base=args.initial,
         steps=args.steps,
-        say=_say,
+        say=say,
     )
     if args.json:
         print(json.dumps(made.as_dict()))
@@ -95,8 +94,8 @@ def _own(args: argparse.Namespace) -> None:
 def _from_nothing(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from speechnet import train as training
-    from speechnet.noise import Noise, recordings, split
+    from speechnet.training import train as training
+    from speechnet.training.noise import Noise, recordings, split
 
     if args.noise is None:
         raise SpeechnetError("training from nothing needs recordings without speech: --noise")
@@ -129,8 +128,8 @@ def _from_nothing(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """A training run's network to model files."""
-    from speechnet.export import export as exported
-    from speechnet.noise import recordings, split
+    from speechnet.training.export import export as exported
+    from speechnet.training.noise import recordings, split
 
     kept_back = split(recordings(args.noise))[1] if args.noise else []
     for path in exported(
@@ -146,8 +145,8 @@ def export(args: argparse.Namespace) -> None:
 def quantize(args: argparse.Namespace) -> None:
     """A model's ONNX files once more, with weights of 8 bits."""
     from common.quantize import quantize as quantized
-    from speechnet.classifier import FILES
-    from speechnet.detector import FILE
+    from speechnet.hearing.classifier import FILES
+    from speechnet.hearing.detector import FILE
 
     for name in (*FILES, FILE):
         share = quantized(args.model / name, args.output / name)
@@ -156,7 +155,7 @@ def quantize(args: argparse.Namespace) -> None:
 
 def _real(sources: Sequence[Path]) -> list[Clip]:
     """Clips to choose by or to test on."""
-    from speechnet.synthesis import refuse
+    from speechnet.clips.synthesis import refuse
 
     clips = [clip for source in sources for clip in _clips(source)]
     refuse(clips)
@@ -165,27 +164,12 @@ def _real(sources: Sequence[Path]) -> list[Clip]:
 
 def _clips(source: Path) -> Sequence[Clip]:
     """A source's clips; what is wrong with it is said, in one line."""
-    from speechnet.words import read_clips
+    from speechnet.clips.words import read_clips
 
-    with _bar(f"reading {source.name}") as progress:
+    with bar(f"reading {source.name}") as progress:
         found = read_clips(source, progress=progress)
     for kind, names in vars(found.report).items():
         if names and kind in ("damaged", "contradictory", "wordless", "repeated"):
             first = names[0] if isinstance(names[0], str) else ": ".join(names[0])
-            _say(f"{source}: {len(names)} {kind} ({first})")
+            say(f"{source}: {len(names)} {kind} ({first})")
     return found.clips
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Any]:
-    """A function that shows a share of what is done, once there is something to wait for."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0, visible=False)
-        yield lambda share: progress.update(task, completed=share, visible=True)
-
-
-def _say(text: str) -> None:
-    print(f"speechnet: {text}", file=sys.stderr, flush=True)

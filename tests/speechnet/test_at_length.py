@@ -14,10 +14,10 @@ import soundfile
 import soxr
 
 import speechnet
-from speechnet import audio
-from speechnet.audio import Floats
-from speechnet.classifier import Classifier
-from speechnet.words import Clip, read_clips
+from speechnet.clips.words import Clip, read_clips
+from speechnet.hearing.classifier import Classifier
+from speechnet.sound import audio
+from speechnet.sound.audio import Floats
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "speech" / "commands" / "test.tar"
 COMMANDS = "yes no up down left right on off stop go".split()  # noqa: SIM905

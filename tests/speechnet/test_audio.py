@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechnet import audio
-from speechnet.audio import Floats
 from speechnet.errors import SpeechnetError
+from speechnet.sound import audio
+from speechnet.sound.audio import Floats
 
 RNG = np.random.default_rng(0)
 

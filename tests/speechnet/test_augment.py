@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from speechnet import augment as change
-from speechnet.augment import Augment
 from speechnet.errors import SpeechnetError
-from speechnet.pieces import Piece, fragment, spoken
-from speechnet.windows import WINDOW
+from speechnet.sound.windows import WINDOW
+from speechnet.training import augment as change
+from speechnet.training.augment import Augment
+from speechnet.training.pieces import Piece, fragment, spoken
 
 Floats = NDArray[np.float32]
 RATE = 16_000

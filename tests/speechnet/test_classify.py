@@ -14,10 +14,10 @@ import soundfile
 import speechnet
 from common.axes import SPEECH, check
 from common.export import load_weights
-from speechnet import audio
-from speechnet.classifier import Classifier
 from speechnet.cli import main
+from speechnet.hearing.classifier import Classifier
 from speechnet.network import NetworkConfig, WordNetwork
+from speechnet.sound import audio
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 WEIGHTS = Path(speechnet.__file__).parent / "weights"

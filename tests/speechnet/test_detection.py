@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from speechnet.detection import (
+from speechnet.errors import SpeechnetError
+from speechnet.hearing.events import Event
+from speechnet.judging.detection import (
     Counts,
     Judged,
     Point,
@@ -19,9 +21,7 @@ from speechnet.detection import (
     judge,
     miss_rate_at,
 )
-from speechnet.errors import SpeechnetError
-from speechnet.events import Event
-from speechnet.intervals import poisson, poisson_bound
+from speechnet.judging.intervals import poisson, poisson_bound
 
 KEYWORDS = ("yes", "no", "stop")
 

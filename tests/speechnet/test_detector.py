@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechnet import audio, recordings
-from speechnet.classifier import Classifier
-from speechnet.detector import Detector, onset
+from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
-from speechnet.events import Event
-from speechnet.noise import Noise
-from speechnet.scenes import Setting, Stage, scenes
-from speechnet.words import Clip
+from speechnet.hearing.classifier import Classifier
+from speechnet.hearing.detector import Detector, onset
+from speechnet.hearing.events import Event
+from speechnet.judging.scenes import Setting, Stage, scenes
+from speechnet.sound import audio, recordings
+from speechnet.training.noise import Noise
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 SAID = {"yes.wav": "yes", "no.flac": "no", "stop.wav": "stop", "left.ogg": "left", "up.flac": "up"}

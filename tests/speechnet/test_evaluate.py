@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from speechnet.classifier import Answer, Guess
 from speechnet.cli import main
-from speechnet.detection import Counts, Point, at_thresholds, count, judge
-from speechnet.detector import Detector
+from speechnet.clips.labelled import recordings
+from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
-from speechnet.evaluate import (
+from speechnet.hearing.classifier import Answer, Guess
+from speechnet.hearing.detector import Detector
+from speechnet.hearing.events import Event
+from speechnet.hearing.operating import Operating
+from speechnet.judging.detection import Counts, Point, at_thresholds, count, judge
+from speechnet.judging.evaluate import (
     Bin,
     Heard,
     Speaker,
@@ -25,18 +29,14 @@ from speechnet.evaluate import (
     score,
     worst_speakers,
 )
-from speechnet.evaluate_drawing import (
+from speechnet.judging.evaluate_drawing import (
     CELL,
     RIGHT,
     confusion_picture,
     det_picture,
     reliability_picture,
 )
-from speechnet.events import Event
-from speechnet.intervals import wilson
-from speechnet.labelled import recordings
-from speechnet.operating import Operating
-from speechnet.words import Clip
+from speechnet.judging.intervals import wilson
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 LABELS = ("yes", "no", "unknown", "silence")

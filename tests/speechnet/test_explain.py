@@ -18,16 +18,17 @@ import speechnet
 from common import explain
 from common.errors import CommonError
 from common.export import export_weights, load_weights
-from speechnet import audio, prototypes
 from speechnet.cli import main
 from speechnet.errors import SpeechnetError
-from speechnet.explain import METHODS, PATCH, Explained, Explainer, band_edges, spans
 from speechnet.explain_cli import METHODS as OFFERED
-from speechnet.explain_drawing import CELL, explained_picture
-from speechnet.masking import masked, sounded
-from speechnet.sampling import band_centres
-from speechnet.spectrogram import FrontEnd, log_mel
-from speechnet.windows import pad
+from speechnet.explaining import prototypes
+from speechnet.explaining.explain import METHODS, PATCH, Explained, Explainer, band_edges, spans
+from speechnet.explaining.explain_drawing import CELL, explained_picture
+from speechnet.explaining.masking import masked, sounded
+from speechnet.sound import audio
+from speechnet.sound.spectrogram import FrontEnd, log_mel
+from speechnet.sound.windows import pad
+from speechnet.training.sampling import band_centres
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 WEIGHTS = Path(speechnet.__file__).parent / "weights"

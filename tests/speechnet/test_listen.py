@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechnet import audio
 from speechnet.cli import main
-from speechnet.detector import Detector
 from speechnet.errors import SpeechnetError
-from speechnet.events import Event
-from speechnet.listening import Commands, listen, listen_async
-from speechnet.pcm import pcm
+from speechnet.hearing.detector import Detector
+from speechnet.hearing.events import Event
+from speechnet.hearing.listening import Commands, listen, listen_async
+from speechnet.sound import audio
+from speechnet.sound.pcm import pcm
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 

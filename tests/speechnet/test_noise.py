@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechnet import sounds
 from speechnet.errors import SpeechnetError
-from speechnet.noise import Noise, recordings, split
-from speechnet.windows import WINDOW
+from speechnet.sound.windows import WINDOW
+from speechnet.training import sounds
+from speechnet.training.noise import Noise, recordings, split
 
 
 def hums(count: int = 3, seconds: float = 4) -> list[np.ndarray[tuple[int], np.dtype[np.int16]]]:

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from common.config import TrainConfig
-from speechnet import bank, own, review
-from speechnet.augment import Augment
+from speechnet.clips import bank
+from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
-from speechnet.noise import Noise
-from speechnet.spectrogram import FrontEnd
-from speechnet.tuning import Base, Checked, Tuning, check, folds_of, labels_of, tune
-from speechnet.words import Clip
+from speechnet.sound.spectrogram import FrontEnd
+from speechnet.training import own, review
+from speechnet.training.augment import Augment
+from speechnet.training.noise import Noise
+from speechnet.training.tuning import Base, Checked, Tuning, check, folds_of, labels_of, tune
 
 TINY = {"channels": [4, 6], "features": 8, "hidden": 12, "heads": 1, "spotter": 10}
 PITCH = {"high": 1200.0, "low": 200.0, "middle": 500.0}

@@ -13,13 +13,13 @@ import pytest
 import soundfile
 
 import speechnet
-from speechnet import audio, microphone, writing
 from speechnet.cli import main
+from speechnet.clips.naming import from_path
+from speechnet.clips.recording import Cutter, Level, Take, meter, rooms, takes
+from speechnet.clips.words import read_clips
 from speechnet.errors import SpeechnetError
-from speechnet.microphone import Microphone
-from speechnet.naming import from_path
-from speechnet.recording import Cutter, Level, Take, meter, rooms, takes
-from speechnet.words import read_clips
+from speechnet.sound import audio, microphone, writing
+from speechnet.sound.microphone import Microphone
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 SAID = ("yes.wav", "stop.wav", "left.ogg", "up.flac", "seven.wav")
@@ -251,7 +251,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Any:
     def plug(*arguments: Any) -> Device:
         device = Device(*arguments)
         monkeypatch.setitem(sys.modules, "sounddevice", device)  # type: ignore[arg-type]
-        monkeypatch.setattr("speechnet.microphone.SILENT", 0.05)
+        monkeypatch.setattr("speechnet.sound.microphone.SILENT", 0.05)
         return device
 
     return plug

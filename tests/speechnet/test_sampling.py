@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from speechnet.augment import Augment
 from speechnet.errors import SpeechnetError
-from speechnet.noise import Noise
-from speechnet.sampling import Sampler, band_centres
-from speechnet.spectrogram import FrontEnd
-from speechnet.spotting import IGNORED
-from speechnet.windows import STRETCH, WINDOW, evaluation_window, pad
+from speechnet.sound.spectrogram import FrontEnd
+from speechnet.sound.windows import STRETCH, WINDOW, evaluation_window, pad
+from speechnet.training.augment import Augment
+from speechnet.training.noise import Noise
+from speechnet.training.sampling import Sampler, band_centres
+from speechnet.training.spotting import IGNORED
 
 Floats = NDArray[np.float32]
 LABELS = ("low", "high", "unknown", "silence")

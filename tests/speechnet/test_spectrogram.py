@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechnet.errors import SpeechnetError
-from speechnet.spectrogram import BLOCK, Floats, FrontEnd, Stream, log_mel
+from speechnet.sound.spectrogram import BLOCK, Floats, FrontEnd, Stream, log_mel
 
 FRONT = FrontEnd.make()
 
@@ -107,7 +107,7 @@ def test_too_many_bands_are_refused() -> None:
 
 def test_hearing_needs_none_of_the_slow_libraries() -> None:
     code = (
-        "import sys, numpy; from speechnet.spectrogram import FrontEnd, log_mel\n"
+        "import sys, numpy; from speechnet.sound.spectrogram import FrontEnd, log_mel\n"
         "front = FrontEnd(numpy.ones((4, 257), numpy.float32))\n"
         "log_mel(numpy.zeros(16000, numpy.float32), front)\n"
         "sys.exit(bool({'librosa', 'torch', 'numba', 'scipy'} & set(sys.modules)))"

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechnet import events
-from speechnet.deciding import AGAIN, APART, Decider
-from speechnet.detection import Point
 from speechnet.errors import SpeechnetError
-from speechnet.events import Event
-from speechnet.operating import Operating, logistic
-from speechnet.spectrogram import FrontEnd
-from speechnet.spotting import IGNORED, ended
+from speechnet.hearing import events
+from speechnet.hearing.deciding import AGAIN, APART, Decider
+from speechnet.hearing.events import Event
+from speechnet.hearing.operating import Operating, logistic
+from speechnet.judging.detection import Point
+from speechnet.sound.spectrogram import FrontEnd
+from speechnet.training.spotting import IGNORED, ended
 
 FRONT = FrontEnd(np.zeros((4, 257), np.float32))
 NOTHING = 9

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import speechnet
-from speechnet import audio, synthesis, writing
 from speechnet.cli import main
+from speechnet.clips import synthesis
+from speechnet.clips.synthesis import ENGINES, MARK, Voice, is_synthetic, listed, voices
+from speechnet.clips.words import read_clips
 from speechnet.errors import SpeechnetError
-from speechnet.synthesis import ENGINES, MARK, Voice, is_synthetic, listed, voices
-from speechnet.words import read_clips
+from speechnet.sound import audio, writing
 
 ESPEAK = """#!{python}
 import sys, io

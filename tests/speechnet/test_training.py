@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from speechnet.cli import main
+from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
-from speechnet.evaluate import calibration_error
+from speechnet.judging.evaluate import calibration_error
 from speechnet.labels import SILENCE, UNKNOWN
-from speechnet.noise import Noise
-from speechnet.train import SYNTHETIC, Data, recipe, weights
-from speechnet.words import Clip
+from speechnet.training.noise import Noise
+from speechnet.training.train import SYNTHETIC, Data, recipe, weights
 
 TINY = """
 words = ["high", "low"]

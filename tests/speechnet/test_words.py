@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from common.errors import CommonError
-from speechnet.naming import from_path
-from speechnet.words import RATE, read_clips, split
+from speechnet.clips.naming import from_path
+from speechnet.clips.words import RATE, read_clips, split
 
 
 def wav(seed: int, seconds: float = 0.3, level: float = 0.1, rate: int = RATE) -> bytes:

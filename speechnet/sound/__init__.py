@@ -1,0 +1,1 @@
+"""Sound: files, streams and microphones -> samples at 16 kHz -> log-mel spectrograms."""

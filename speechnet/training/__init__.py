@@ -1,0 +1,1 @@
+"""Training: clips and noise -> batches -> a network of the words asked for -> model files."""
