@@ -44,25 +44,29 @@ HALF = "half as wide"
 def measure(network: str, seed: int, data: Path) -> Run:
     """Train by the recipe, in fewer steps; the validation people's clips, clean and in noise."""
     base = train.recipe("base")
-    augment = replace(base.augment, **WITHOUT.get(network, {}))
-    front = FrontEnd.make(**base.front)
-    made = build(network, base.network, front, base.labels, seed)
-    known = speech.learnt_from(data)
-    drawn, classes, share = train.weights(known, base.labels)
+    changed = replace(base, augment=replace(base.augment, **WITHOUT.get(network, {})))
+    made = build(network, base.network, FrontEnd.make(**base.front), base.labels, seed)
+    taught = by_recipe(made, changed, speech.learnt_from(data), STEPS, seed)
+    return Run(
+        network, seed, size(made.frames) + size(made.head), scores(taught, data, base.labels)
+    )
+
+
+def by_recipe(
+    network: WordNetwork, made: train.Recipe, known: train.Data, steps: int, seed: int
+) -> WordNetwork:
+    """The part of a network that reads clips, trained by a recipe in so many steps of BATCH."""
+    drawn, classes, share = train.weights(known, made.labels)
     sampler = Sampler(
         clips=[clip.samples for clip in drawn], classes=classes, weights=share, noise=known.noise,
-        augment=augment, front=front, labels=base.labels, batch=BATCH, seed=seed,
-        smoothing=base.smoothing,
+        augment=made.augment, front=FrontEnd.make(**made.front), labels=made.labels, batch=BATCH,
+        seed=seed, smoothing=made.smoothing,
     )  # fmt: skip
-    lesson = Lesson(made, teaches=("frames", "head"))
-    settings = {"peak_rate": base.train.peak_rate, "compile": True, "seed": seed}
-    taught: Any = learnt(lesson, train.loss, sampler, STEPS, **settings)
-    return Run(
-        network,
-        seed,
-        size(made.frames) + size(made.head),
-        scores(taught.network, data, base.labels),
-    )
+    lesson = Lesson(network, teaches=("frames", "head"))
+    settings = {"peak_rate": made.train.peak_rate, "compile": True, "seed": seed}
+    taught: Any = learnt(lesson, train.loss, sampler, steps, **settings)
+    found: WordNetwork = taught.network
+    return found
 
 
 def build(
