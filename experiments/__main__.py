@@ -19,6 +19,7 @@ from experiments import (
     digits_sharing,
     digits_subsampling,
     speech_sliding,
+    speech_speakers,
     speech_twins,
 )
 from experiments.drawing import save
@@ -28,7 +29,7 @@ ALL = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         digits_sharing, digits_subsampling, board_pooling, board_sharing, speech_sliding,
-        speech_twins,
+        speech_twins, speech_speakers,
     )
 }  # fmt: skip
 DOCS = Path(__file__).parent.parent / "docs"
