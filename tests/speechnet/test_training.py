@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from common import checkpoint
 from speechnet.cli import main
 from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
 from speechnet.judging.evaluate import calibration_error
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.training.noise import Noise
-from speechnet.training.train import SYNTHETIC, Data, recipe, weights
+from speechnet.training.train import STAGES, SYNTHETIC, Data, recipe, weights
 
 TINY = """
 words = ["high", "low"]
@@ -42,6 +44,11 @@ ema = 0.9
 precision = "fp32"
 validate_every = 1000000
 best = "balanced"
+[spotter]
+steps = 5
+peak_rate = 1e-2
+ema = 0.9
+precision = "fp32"
 """
 
 
@@ -83,7 +90,7 @@ def test_clips_become_a_network_that_answers(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command(sounds, tmp_path, 200)) == 0
-    assert json.loads(capsys.readouterr().out)["step"] == 200
+    assert json.loads(capsys.readouterr().out)["step"] == 205
     model = str(tmp_path / "model")
     export = ["export", str(tmp_path / "run"), "-o", model]
     assert main([*export, "--validation", str(sounds / "val"), "--test", str(sounds / "val")]) == 0
@@ -105,7 +112,19 @@ def test_training_goes_on_where_it_was(
 ) -> None:
     assert main(command(sounds, tmp_path, 3)) == 0
     assert main(command(sounds, tmp_path, 3)) == 0  # nothing is left to do
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["step"] == 3
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["step"] == 8
+
+
+def test_the_spotter_learns_from_frames_that_stay_as_the_words_left_them(
+    sounds: Path, tmp_path: Path
+) -> None:
+    assert main(command(sounds, tmp_path, 3)) == 0
+    words, spotter = (checkpoint.latest(tmp_path / "run" / stage) for stage in STAGES)
+    assert words is not None
+    assert spotter is not None
+    for name, value in words.ema.items():
+        same = torch.equal(value, spotter.ema[name])
+        assert same == (not name.startswith("network.spotter.")), name
 
 
 def test_a_word_without_clips_is_named(
