@@ -87,7 +87,11 @@ class PolicyNetwork(nn.Module):
     def heads(self, planes: Tensor) -> tuple[Tensor, ...]:
         """Logits of the points, [batch, 1, row, column], and of a pass, [batch, 1]; what a value
         head says of the lead, [batch, 2]."""
-        trunk = self.relu(self.norm(self.trunk(self.stem(planes.to(self.stem.weight.dtype)))))
+        trunk = self.trunk(self.stem(planes.to(self.stem.weight.dtype)))
+        return self.answers(self.relu(self.norm(trunk)))
+
+    def answers(self, trunk: Tensor) -> tuple[Tensor, ...]:
+        """What the heads make of the trunk's maps, [batch, channel, row, column]."""
         board = global_pool(self.relu(self.overall(trunk)))  # [batch, 2 * head]
         local = self.relu(self.local(trunk) + self.bias(board)[:, :, None, None])
         policy = (self.point(local), self.no_point(board))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from experiments import (
     board_pooling,
+    board_rank,
     board_sharing,
     digits_sharing,
     digits_subsampling,
@@ -29,7 +30,7 @@ ALL = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         digits_sharing, digits_subsampling, board_pooling, board_sharing, speech_sliding,
-        speech_twins, speech_speakers,
+        speech_twins, speech_speakers, board_rank,
     )
 }  # fmt: skip
 DOCS = Path(__file__).parent.parent / "docs"

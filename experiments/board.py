@@ -27,10 +27,12 @@ VALIDATED = 3_000
 
 
 @cache
-def games(data: Path, part: str, count: int | None = None) -> Corpus:
+def games(
+    data: Path, part: str, count: int | None = None, kinds: tuple[str, ...] = KINDS
+) -> Corpus:
     """The first games of each kind, of `train` or `val`, as many as are asked for."""
     found = []
-    for kind in KINDS:
+    for kind in kinds:
         name = f"{kind}-000.sgf.xz" if part == "train" else f"{kind}.sgf.xz"
         for number, game in enumerate(records.iterate(data / "go" / part / name)):
             if number == count:
@@ -102,11 +104,18 @@ def scores(chances: Tensor, moves: NDArray[np.int64]) -> tuple[float, float]:
     return top1, functional.nll_loss(chances, target).item()
 
 
-def validation(data: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def validation(
+    data: Path, kinds: tuple[str, ...] = KINDS
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Positions of later games, evenly through them: planes, and the moves played."""
-    held = games(data, "val", 500)
-    count = min(held.positions, VALIDATED * len(KINDS))
-    return held.examples(np.arange(count) * held.positions // count)
+    found = evenly(games(data, "val", 500, kinds), VALIDATED * len(kinds))
+    return found["planes"], found["move"]
+
+
+def evenly(held: Corpus, count: int) -> dict[str, NDArray[Any]]:
+    """So many positions, evenly through a corpus, as Corpus.labelled gives them."""
+    count = min(held.positions, count)
+    return held.labelled(np.arange(count) * held.positions // count)
 
 
 def distances(planes: NDArray[np.uint8], moves: NDArray[np.int64]) -> NDArray[np.float64]:
