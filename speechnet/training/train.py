@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from common.config import TrainConfig
+from common.device import join
 from common.export import load_weights
 from common.trainer import Trainer
 from speechnet.clips.words import Clip
@@ -223,17 +224,18 @@ def train(
         network.take(*load_weights(initial))
     describe(made, data, front, folder)
     validate = validator(data, labels, front)
-    words = Trainer(
-        Lesson(network, teaches=("frames", "head")),
-        loss, sampler, made.train, folder / STAGES[0], validate=validate, device=device,
-    ).run()  # fmt: skip
-    # The averaged weights go on. What the spotter hears is what the word head has learnt from: the
-    # frames stay as they are, so that it costs a third, and what clips are heard as stays the same.
-    taught: WordNetwork = words.network.network  # type: ignore[assignment]
-    spotter = Trainer(
-        Lesson(taught, teaches=("spotter",)),
-        loss, sampler, made.spotter, folder / STAGES[1], device=device,
-    ).run()  # fmt: skip
+    with join(device):  # once for both: the processes of torchrun do not find each other again
+        words = Trainer(
+            Lesson(network, teaches=("frames", "head")),
+            loss, sampler, made.train, folder / STAGES[0], validate=validate, device=device,
+        ).run()  # fmt: skip
+        # The averaged weights go on. The frames stay as they are: the spotter then costs a third, and
+        # takes nothing from how clips are heard.
+        taught: WordNetwork = words.network.network  # type: ignore[assignment]
+        spotter = Trainer(
+            Lesson(taught, teaches=("spotter",)),
+            loss, sampler, made.spotter, folder / STAGES[1], device=device,
+        ).run()  # fmt: skip
     return {"step": words.step + spotter.step, **words.validation}
 
 
