@@ -229,8 +229,8 @@ def train(
             Lesson(network, teaches=("frames", "head")),
             loss, sampler, made.train, folder / STAGES[0], validate=validate, device=device,
         ).run()  # fmt: skip
-        # The averaged weights go on. The frames stay as they are: the spotter then costs a third, and
-        # takes nothing from how clips are heard.
+        # The averaged weights go on. The frames stay as they are: the spotter then costs a third,
+        # and takes nothing from how clips are heard.
         taught: WordNetwork = words.network.network  # type: ignore[assignment]
         spotter = Trainer(
             Lesson(taught, teaches=("spotter",)),

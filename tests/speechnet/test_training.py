@@ -1,7 +1,10 @@
 """From clips to a network of one's own, by the commands that the README names."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +128,16 @@ def test_the_spotter_learns_from_frames_that_stay_as_the_words_left_them(
     for name, value in words.ema.items():
         same = torch.equal(value, spotter.ema[name])
         assert same == (not name.startswith("network.spotter.")), name
+
+
+def test_two_processes_go_through_both_stages(sounds: Path, tmp_path: Path) -> None:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    done = subprocess.run(
+        [sys.executable, *launcher, "speechnet", *command(sounds, tmp_path, 2)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [checkpoint.latest(tmp_path / "run" / stage).step for stage in STAGES] == [2, 5]
 
 
 def test_a_word_without_clips_is_named(
