@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from speechnet.errors import SpeechnetError
 
 if TYPE_CHECKING:
-    from speechnet.explaining.explain import Explained, Explainer, Span
+    from speechnet.explaining.explain import Alone, Explained, Explainer, Span
     from speechnet.sound.audio import Floats
 
 METHODS = {
@@ -79,15 +79,15 @@ def _clip(args: argparse.Namespace) -> None:
         print(f"speechnet: {args.clip}: {note}", file=sys.stderr)
     explainer = _explainer(args)
     found = explainer.explain(sound.samples, word=args.word, method=args.method)
-    alone, heard = explainer.alone(found)
+    alone = explainer.alone(found)
     if args.output is not None:
         title = f"{Path(args.clip).name}: what decided for {found.word} ({found.probability:.0%})"
         note = f"colours: {METHODS[args.method]}; one nat less: the odds fall to 37%"
         pictures.write(explained_picture(found, title=title, note=note), args.output)
     if args.play is not None:
-        _write(args.play, alone)
-    row = _row(args, found, heard)
-    print(json.dumps(row) if args.json else _text(args, found, heard))
+        _write(args.play, alone.samples)
+    row = _row(args, found, alone)
+    print(json.dumps(row) if args.json else _text(args, found, alone))
 
 
 def _maximize(args: argparse.Namespace) -> None:
@@ -183,7 +183,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _row(args: argparse.Namespace, found: Explained, heard: float) -> dict[str, Any]:
+def _row(args: argparse.Namespace, found: Explained, alone: Alone) -> dict[str, Any]:
     return {
         "file": args.clip,
         "word": found.word,
@@ -203,11 +203,12 @@ def _row(args: argparse.Namespace, found: Explained, heard: float) -> dict[str, 
             }
             for patch in found.patches
         ],
-        "alone": round(heard, 6),
+        "alone": round(alone.probability, 6),
+        "cells": alone.cells,
     }
 
 
-def _text(args: argparse.Namespace, found: Explained, heard: float) -> str:
+def _text(args: argparse.Namespace, found: Explained, alone: Alone) -> str:
     """Every moment, every band and every patch by its cost, the dearest first."""
     title = f"{args.clip}: {found.word} {found.probability:.0%}"
     if found.word != found.answer.word:
@@ -217,7 +218,10 @@ def _text(args: argparse.Namespace, found: Explained, heard: float) -> str:
         ("moments that decided:", _listed([_seconds(one) for one in found.seconds])),
         ("bands that decided:", _listed([_hertz(one) for one in found.hertz])),
         ("patches that decided:", _listed(patches)),
-        ("what decided, alone:", f"{found.word} {heard:.0%}"),
+        (
+            "played alone:",
+            f"{found.word} {alone.probability:.0%}, by {alone.cells:.0%} of the cells",
+        ),
     )
     return "\n".join([title, *(f"  {name:22} {told}" for name, told in lines)])
 

@@ -9,7 +9,7 @@ waits for by itself is in `prototypes`; how this is drawn, in `explain_drawing`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
@@ -42,6 +42,12 @@ STEPS = 100
 
 DECIDES = 0.5
 """Share of a map's greatest value from which on a cell, a band or a moment is said to decide."""
+
+SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+"""Of the cells, tried in turn until they are enough for the word."""
+
+ENOUGH = 0.5
+"""Probability of the word at which it is heard in what was left."""
 
 LEAST = 1e-3
 """Below this nothing decides: it is rounding. What has no shape, as perfect silence, stays the same
@@ -124,12 +130,11 @@ class Explained:
         decided: NDArray[np.bool_] = self.map >= DECIDES * max(LEAST, self.map.max())
         return decided
 
-    @property
-    def mask(self) -> Floats:
-        """For `masking.masked`: 1 where a cell decided, and the less, down to QUIET, the less it
-        did."""
-        share = self.map / np.float32(DECIDES * max(LEAST, float(self.map.max())))
-        mask: Floats = np.clip(share, QUIET, 1)
+    def mask(self, cells: float) -> Floats:
+        """For `masking.masked`: 1 for this share of the cells, the weightiest, and QUIET for the
+        others."""
+        least = np.quantile(self.map, 1 - cells)
+        mask: Floats = np.where(self.map >= least, 1, QUIET).astype(np.float32)
         return mask
 
     @property
@@ -147,6 +152,19 @@ class Explained:
     def _where(self, first: int, last: int) -> Span:
         edges = band_edges(self.front)
         return float(edges[first]), float(edges[last + 1])
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """Some cells of a clip, played by themselves.
+
+    samples: float32 [sample]; the other cells are made quiet. probability: of the word. cells: the
+    share of all that they are.
+    """
+
+    samples: Floats
+    probability: float
+    cells: float
 
 
 def band_edges(front: FrontEnd) -> NDArray[np.float64]:
@@ -273,13 +291,25 @@ class Explainer:
         )
         return np.asarray(found[0])
 
-    def alone(self, explained: Explained) -> tuple[Floats, float]:
-        """What decided as sound, [sample], the rest of it made quiet, and how likely the
-        classifier then takes it for the word."""
-        wave = masked(explained.samples, explained.mask, self.front)
+    def alone(self, explained: Explained) -> Alone:
+        """As few cells as are enough for the word by themselves, as sound; found by smoothgrad,
+        whatever the map was made by: occlusion finds what is needed, which is not the same."""
+        weighed = replace(
+            explained, map=self.map(explained.mel, explained.word, method="smoothgrad")
+        )
+        for cells in SHARES:
+            found = self.played(weighed, cells)
+            if found.probability >= ENOUGH:
+                break
+        return found
+
+    def played(self, explained: Explained, cells: float) -> Alone:
+        """The weightiest cells of the map, this share of all, as sound."""
+        wave = masked(explained.samples, explained.mask(cells), self.front)
         wave /= max(1.0, float(np.abs(wave).max()))  # filtered waves may reach higher than before
         guesses = self.classifier.classify(wave, top=len(self.labels)).guesses
-        return wave, {one.word: one.probability for one in guesses}[explained.word]
+        chance = {one.word: one.probability for one in guesses}[explained.word]
+        return Alone(wave, chance, cells)
 
     def number(self, word: str) -> int:
         """Which class a word is. Raises SpeechnetError if it is none."""

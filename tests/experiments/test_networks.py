@@ -20,8 +20,8 @@ from experiments import (
 )
 from experiments.learning import learnt, size
 from experiments.unshared import Unshared
-from speechnet import train
-from speechnet.spectrogram import FrontEnd
+from speechnet.sound.spectrogram import FrontEnd
+from speechnet.training import train
 
 
 def rng(seed: int = 0) -> torch.Generator:
