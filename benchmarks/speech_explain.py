@@ -1,4 +1,6 @@
-"""Which way of explaining a word is to be believed: python benchmarks/speech_explain.py [CLIPS [METHOD ...]]
+"""Which way of explaining a word is to be believed:
+
+    python benchmarks/speech_explain.py [CLIPS [METHOD ...]]
 
 For each method the word's mean probability with the weightiest tenth of the cells covered, and with
 the weightiest three tenths played alone; by chance: the same masks, moved elsewhere.
