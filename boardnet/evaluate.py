@@ -20,7 +20,7 @@ from boardnet.value import winrate
 
 RANKS = ("kyu", *(f"{number}d" for number in range(1, 10)), "pro", "?")
 
-GROUPINGS = ("phase", "rank")
+GROUPS: dict[str, tuple[str, ...]] = {"": (), "phase": PHASES, "rank": RANKS}
 """What scores can be told apart by: how far the game is, and how strong the one to move."""
 
 
@@ -93,9 +93,9 @@ def evaluate(
 
     Each file's positions are drawn at random, without repetition, from all moves of its 19x19
     games, passes and handicap games included; illegal moves count as impossible.
-    by: of GROUPINGS; the score of each group follows that of the whole.
+    by: of GROUPS; the score of each group follows that of the whole.
     """
-    names = {"": (), "phase": PHASES, "rank": RANKS}[by]
+    names = GROUPS[by]
     found = []
     for path in paths:
         games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))

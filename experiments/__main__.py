@@ -74,7 +74,7 @@ def measured(experiment: Experiment, data: Path, runs: list[Run], seeds: int) ->
 def show(table: Table) -> None:
     """Print the table, draw its picture, and put both into the page."""
     name = table.experiment.name
-    print(f"{table.experiment.title}\n\n{table.markdown()}")
+    print(f"{table.experiment.title}\n{table.experiment.claim}\n\n{table.markdown()}")
     save(table.experiment.draw(table), DOCS / "pictures" / f"experiment-{name}.png")
     if PAGE.exists():
         PAGE.write_text(into_page(PAGE.read_text("utf-8"), table), encoding="utf-8")

@@ -108,14 +108,14 @@ def validation(
     data: Path, kinds: tuple[str, ...] = KINDS
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Positions of later games, evenly through them: planes, and the moves played."""
-    found = evenly(games(data, "val", 500, kinds), VALIDATED * len(kinds))
-    return found["planes"], found["move"]
+    held = games(data, "val", 500, kinds)
+    return held.examples(evenly(held, VALIDATED * len(kinds)))
 
 
-def evenly(held: Corpus, count: int) -> dict[str, NDArray[Any]]:
-    """So many positions, evenly through a corpus, as Corpus.labelled gives them."""
+def evenly(held: Corpus, count: int) -> NDArray[np.int64]:
+    """So many positions, evenly through a corpus."""
     count = min(held.positions, count)
-    return held.labelled(np.arange(count) * held.positions // count)
+    return np.arange(count) * held.positions // count
 
 
 def distances(planes: NDArray[np.uint8], moves: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -63,9 +63,8 @@ def measure(network: str, seed: int, data: Path) -> Run:
     measured: dict[str, float] = {}
     for kind in KINDS:
         held = board.games(data, "val", 500, (kind,))
-        batch = board.evenly(held, board.VALIDATED)
-        count = len(batch["move"])
-        places = np.arange(count) * held.positions // count
+        places = board.evenly(held, board.VALIDATED)
+        batch = held.labelled(places)
         group = groups(held, places, batch["mover"])
         for told, which in (("", group), (", told another", (group + 2) % (len(EDGES) + 1))):
             top1, nats = board.scores(_answers(made.eval(), batch["planes"], which), batch["move"])

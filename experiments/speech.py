@@ -88,10 +88,7 @@ class Differences(FrameNetwork):
     def forward(self, mel: Tensor) -> Tensor:
         once = self._slope(mel)
         level, slopes = self.level(mel), self.slopes(torch.cat([once, self._slope(once)], dim=1))
-        seen = torch.stack([level, *slopes.chunk(2, dim=1)], dim=1)
-        maps = self.relu(self.norm(self.stages(self.stem(seen) + self.place)))
-        heard = functional.relu(self.spectrum(maps)).squeeze(2)
-        return heard.transpose(1, 2)
+        return self.heard(torch.stack([level, *slopes.chunk(2, dim=1)], dim=1))
 
     def _slope(self, mel: Tensor) -> Tensor:
         wide = functional.pad(mel, (2, 2), mode="replicate")

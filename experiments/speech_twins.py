@@ -24,7 +24,6 @@ from speechnet.network import FrameNetwork, Lesson, NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import WINDOW, evaluation_window
 from speechnet.training import train
-from speechnet.training.sampling import Sampler
 
 OURS, BOTH, TIME = "along frequency, as shipped", "along both (2-D)", "along time"
 STEPS, BATCH = 1_500, 128
@@ -56,15 +55,13 @@ def by_recipe(
     network: WordNetwork, made: train.Recipe, known: train.Data, steps: int, seed: int
 ) -> WordNetwork:
     """The part of a network that reads clips, trained by a recipe in so many steps of BATCH."""
-    drawn, classes, share = train.weights(known, made.labels)
-    sampler = Sampler(
-        clips=[clip.samples for clip in drawn], classes=classes, weights=share, noise=known.noise,
-        augment=made.augment, front=FrontEnd.make(**made.front), labels=made.labels, batch=BATCH,
+    batches = train.sampler(
+        known, made.labels, FrontEnd.make(**made.front), augment=made.augment, batch=BATCH,
         seed=seed, smoothing=made.smoothing,
     )  # fmt: skip
     lesson = Lesson(network, teaches=("frames", "head"))
     settings = {"peak_rate": made.train.peak_rate, "compile": True, "seed": seed}
-    taught: Any = learnt(lesson, train.loss, sampler, steps, **settings)
+    taught: Any = learnt(lesson, train.loss, batches, steps, **settings)
     found: WordNetwork = taught.network
     return found
 

@@ -97,7 +97,11 @@ class FrameNetwork(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """mel: [batch, band, frame] -> features: [batch, frame, feature]."""
-        maps = self.stem(self.level(mel).unsqueeze(1)) + self.place  # [batch, channel, band, frame]
+        return self.heard(self.level(mel).unsqueeze(1))
+
+    def heard(self, seen: Tensor) -> Tensor:
+        """What the filters make of levelled maps, [batch, channel, band, frame]."""
+        maps = self.stem(seen) + self.place
         maps = self.relu(self.norm(self.stages(maps)))
         heard = functional.relu(self.spectrum(maps)).squeeze(2)  # [batch, feature, frame]
         return heard.transpose(1, 2)

@@ -161,6 +161,32 @@ def weights(data: Data, labels: Sequence[str]) -> tuple[list[Clip], NDArray[Any]
     return clips, classes, np.concatenate([real * (1 - SYNTHETIC), synthetic * SYNTHETIC])
 
 
+def sampler(
+    data: Data,
+    labels: Sequence[str],
+    front: FrontEnd,
+    *,
+    augment: Augment,
+    batch: int,
+    seed: int,
+    smoothing: float,
+) -> Sampler:
+    """The batches of a data set. Raises SpeechnetError if there is a word without clips."""
+    clips, classes, share = weights(data, labels)
+    return Sampler(
+        clips=[clip.samples for clip in clips],
+        classes=classes,
+        weights=share,
+        noise=data.noise,
+        augment=augment,
+        front=front,
+        labels=labels,
+        batch=batch,
+        seed=seed,
+        smoothing=smoothing,
+    )
+
+
 def validator(data: Data, labels: Sequence[str], front: FrontEnd) -> Any:
     """A function of the network: how well it hears the validation clips."""
     index = {label: number for number, label in enumerate(labels)}
@@ -205,19 +231,10 @@ def train(
     """
     labels = made.labels
     front = FrontEnd.make(**made.front)
-    clips, classes, share = weights(data, labels)
-    sampler = Sampler(
-        clips=[clip.samples for clip in clips],
-        classes=classes,
-        weights=share,
-        noise=data.noise,
-        augment=made.augment,
-        front=front,
-        labels=labels,
-        batch=made.batch,
-        seed=made.train.seed,
+    batches = sampler(
+        data, labels, front, augment=made.augment, batch=made.batch, seed=made.train.seed,
         smoothing=made.smoothing,
-    )
+    )  # fmt: skip
     rng = torch.Generator().manual_seed(made.train.seed)
     network = WordNetwork(made.network, bands=front.bands, labels=labels, rng=rng)
     if initial is not None:
@@ -227,14 +244,14 @@ def train(
     with join(device):  # once for both: the processes of torchrun do not find each other again
         words = Trainer(
             Lesson(network, teaches=("frames", "head")),
-            loss, sampler, made.train, folder / STAGES[0], validate=validate, device=device,
+            loss, batches, made.train, folder / STAGES[0], validate=validate, device=device,
         ).run()  # fmt: skip
         # The averaged weights go on. The frames stay as they are: the spotter then costs a third,
         # and takes nothing from how clips are heard.
         taught: WordNetwork = words.network.network  # type: ignore[assignment]
         spotter = Trainer(
             Lesson(taught, teaches=("spotter",)),
-            loss, sampler, made.spotter, folder / STAGES[1], device=device,
+            loss, batches, made.spotter, folder / STAGES[1], device=device,
         ).run()  # fmt: skip
     return {"step": words.step + spotter.step, **words.validation}
 

@@ -34,8 +34,7 @@ from speechnet.sound.windows import evaluation_window
 from speechnet.training.augment import Augment
 from speechnet.training.export import WEIGHTS
 from speechnet.training.noise import Noise
-from speechnet.training.sampling import Sampler
-from speechnet.training.train import Data, loss, weights
+from speechnet.training.train import Data, loss, sampler
 
 Floats = NDArray[np.float32]
 Say = Callable[[str], object]
@@ -234,14 +233,12 @@ def _stage(
     *, teaches: Sequence[str],
 ) -> None:  # fmt: skip
     """Train, or go on; the network then has the averaged weights."""
-    clips, classes, share = weights(data, network.labels)
-    sampler = Sampler(
-        clips=[clip.samples for clip in clips], classes=classes, weights=share, noise=data.noise,
-        augment=how.augment, front=base.front, labels=network.labels, batch=how.batch,
-        seed=stage.seed, smoothing=how.smoothing,
+    batches = sampler(
+        data, network.labels, base.front, augment=how.augment, batch=how.batch, seed=stage.seed,
+        smoothing=how.smoothing,
     )  # fmt: skip
     taught = Lesson(network, teaches=teaches, settled=True)
-    Trainer(taught, loss, sampler, stage, folder).run()
+    Trainer(taught, loss, batches, stage, folder).run()
     found = checkpoint.latest(folder)
     if found is None:
         raise SpeechnetError(f"{folder} holds no checkpoint although it was trained: try again")
