@@ -17,8 +17,8 @@ import numpy as np
 from speechnet.clips.words import read_clips
 from speechnet.hearing.detector import Detector
 from speechnet.judging.detection import count, judge, near
-from speechnet.judging.scenes import RATIOS, Stage, scenes
 from speechnet.training.noise import Noise, recordings, split
+from speechnet.training.scenes import RATIOS, Stage, scenes
 
 CHUNK = 160
 

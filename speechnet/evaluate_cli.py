@@ -14,7 +14,8 @@ from speechnet.errors import SpeechnetError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from speechnet.judging.detection import Counts, Judged, Point
+    from speechnet.hearing.thresholds import Point
+    from speechnet.judging.detection import Counts, Judged
     from speechnet.judging.evaluate import Confusion, Heard, Score
 
 THRESHOLDS = tuple(step / 50 for step in range(3, 50))
@@ -165,9 +166,9 @@ def _draw_clips(args: argparse.Namespace, heard: Sequence[Heard], matrix: Confus
 
 def _recordings(args: argparse.Namespace) -> None:
     """Each recording at the model's own threshold, and at each of THRESHOLDS for the curves."""
-    from speechnet.clips.labelled import judged, recordings
     from speechnet.hearing.detector import Detector
     from speechnet.judging.detection import count
+    from speechnet.judging.labelled import judged, recordings
 
     found = recordings(args.sources)
     detector = Detector.load(args.model)
@@ -224,8 +225,8 @@ def _print_counts(counts: Counts, *, head: bool) -> None:
 
 
 def _print_whole(whole: Counts, points: Sequence[Point]) -> None:
+    from speechnet.intervals import poisson_bound
     from speechnet.judging.detection import miss_rate_at
-    from speechnet.judging.intervals import poisson_bound
 
     if not whole.words:
         return

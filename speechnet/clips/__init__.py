@@ -1,1 +1,1 @@
-"""Clips: recordings of one word each, read, recorded or made; and recordings with labels."""
+"""Clips: recordings of one word each, read, recorded or made by machines."""

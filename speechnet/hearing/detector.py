@@ -25,11 +25,11 @@ from speechnet.hearing.classifier import Classifier, model_folder, softmax
 from speechnet.hearing.deciding import Decider, Tick
 from speechnet.hearing.events import Event
 from speechnet.hearing.operating import Operating
+from speechnet.hearing.spotting import AFTER
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound import audio, recordings
 from speechnet.sound.spectrogram import FrontEnd, Stream
 from speechnet.sound.windows import WINDOW
-from speechnet.training.spotting import AFTER
 
 FILE = "spotter.onnx"
 """Of a model, beside those of the classifier: the part that says which word has just ended."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from speechnet.errors import SpeechnetError
-from speechnet.judging.detection import Point, choose
+from speechnet.hearing.thresholds import Point, choose
 
 
 @dataclass(frozen=True)

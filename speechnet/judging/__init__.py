@@ -1,1 +1,1 @@
-"""Judging: how well words are heard, in clips and in recordings, and at which threshold."""
+"""Judging: how well words are heard, in clips and in recordings with labels."""

@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from common.curves import COLOURS, GRID, INK
 from speechnet.errors import SpeechnetError
-from speechnet.judging.detection import Counts, Point, miss_rate_at
+from speechnet.hearing.thresholds import Point
+from speechnet.intervals import wilson
+from speechnet.judging.detection import Counts, miss_rate_at
 from speechnet.judging.evaluate import Bin, Confusion
-from speechnet.judging.intervals import wilson
 
 CELL = 42
 """Pixels of a square of the confusion matrix."""

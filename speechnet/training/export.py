@@ -23,14 +23,14 @@ from speechnet.hearing.classifier import FILES, Classifier
 from speechnet.hearing.detector import FILE as SPOTTER
 from speechnet.hearing.detector import Detector
 from speechnet.hearing.operating import Operating
-from speechnet.judging.choosing import on_scenes
 from speechnet.judging.evaluate import calibration_error, evaluate
-from speechnet.judging.scenes import Stage
 from speechnet.labels import UNKNOWN
 from speechnet.network import Lesson, NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import evaluation_window
+from speechnet.training.choosing import on_scenes
 from speechnet.training.noise import Noise
+from speechnet.training.scenes import Stage
 from speechnet.training.train import STAGES
 
 WEIGHTS = "words.safetensors"

@@ -20,13 +20,12 @@ from speechnet.clips.synthesis import is_synthetic
 from speechnet.clips.words import Clip
 from speechnet.clips.words import split as split_speakers
 from speechnet.hearing.detector import Detector
-from speechnet.judging import choosing
 from speechnet.judging.detection import Counts
-from speechnet.judging.scenes import Stage
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound.windows import WINDOW
-from speechnet.training import export, review, tuning
+from speechnet.training import choosing, export, review, tuning
 from speechnet.training.noise import Noise, recordings, split
+from speechnet.training.scenes import Stage
 
 KEPT = 0.25
 """Share of the bank's speakers that the network never hears: the threshold is chosen by them."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechnet.errors import SpeechnetError
+from speechnet.hearing.spotting import IGNORED, ended
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import STRETCH, WINDOW
@@ -23,7 +24,6 @@ from speechnet.training import augment as change
 from speechnet.training.augment import Augment
 from speechnet.training.noise import Noise, lengthened
 from speechnet.training.pieces import Piece, babble, beside, fragment, spoken
-from speechnet.training.spotting import IGNORED, ended
 
 Floats = NDArray[np.float32]
 Rng = np.random.Generator

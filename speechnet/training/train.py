@@ -28,6 +28,7 @@ from common.export import load_weights
 from common.trainer import Trainer
 from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
+from speechnet.hearing.spotting import IGNORED
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.network import Lesson, NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
@@ -35,7 +36,6 @@ from speechnet.sound.windows import evaluation_window
 from speechnet.training.augment import Augment
 from speechnet.training.noise import Noise
 from speechnet.training.sampling import Sampler
-from speechnet.training.spotting import IGNORED
 
 NOTHING = 4
 """How many times less a frame counts after which no word has ended."""

@@ -9,19 +9,18 @@ from scipy.optimize import linear_sum_assignment
 
 from speechnet.errors import SpeechnetError
 from speechnet.hearing.events import Event
+from speechnet.hearing.thresholds import Point, choose
+from speechnet.intervals import poisson, poisson_bound
 from speechnet.judging.detection import (
     Counts,
     Judged,
-    Point,
     at_thresholds,
-    choose,
     corners,
     count,
     curve,
     judge,
     miss_rate_at,
 )
-from speechnet.judging.intervals import poisson, poisson_bound
 
 KEYWORDS = ("yes", "no", "stop")
 

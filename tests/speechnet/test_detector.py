@@ -12,9 +12,9 @@ from speechnet.errors import SpeechnetError
 from speechnet.hearing.classifier import Classifier
 from speechnet.hearing.detector import Detector, onset
 from speechnet.hearing.events import Event
-from speechnet.judging.scenes import Setting, Stage, scenes
 from speechnet.sound import audio, recordings
 from speechnet.training.noise import Noise
+from speechnet.training.scenes import Setting, Stage, scenes
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 SAID = {"yes.wav": "yes", "no.flac": "no", "stop.wav": "stop", "left.ogg": "left", "up.flac": "up"}

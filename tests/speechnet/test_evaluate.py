@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 
 from speechnet.cli import main
-from speechnet.clips.labelled import recordings
 from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
 from speechnet.hearing.classifier import Answer, Guess
 from speechnet.hearing.detector import Detector
 from speechnet.hearing.events import Event
 from speechnet.hearing.operating import Operating
-from speechnet.judging.detection import Counts, Point, at_thresholds, count, judge
+from speechnet.hearing.thresholds import Point
+from speechnet.intervals import wilson
+from speechnet.judging.detection import Counts, at_thresholds, count, judge
 from speechnet.judging.evaluate import (
     Bin,
     Heard,
@@ -36,7 +37,7 @@ from speechnet.judging.evaluate_drawing import (
     det_picture,
     reliability_picture,
 )
-from speechnet.judging.intervals import wilson
+from speechnet.judging.labelled import recordings
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 LABELS = ("yes", "no", "unknown", "silence")

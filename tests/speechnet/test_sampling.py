@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from speechnet.errors import SpeechnetError
+from speechnet.hearing.spotting import IGNORED
 from speechnet.sound.spectrogram import FrontEnd
 from speechnet.sound.windows import STRETCH, WINDOW, evaluation_window, pad
 from speechnet.training.augment import Augment
 from speechnet.training.noise import Noise
 from speechnet.training.sampling import Sampler, band_centres
-from speechnet.training.spotting import IGNORED
 
 Floats = NDArray[np.float32]
 LABELS = ("low", "high", "unknown", "silence")

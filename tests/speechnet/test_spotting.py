@@ -10,9 +10,9 @@ from speechnet.hearing import events
 from speechnet.hearing.deciding import AGAIN, APART, Decider
 from speechnet.hearing.events import Event
 from speechnet.hearing.operating import Operating, logistic
-from speechnet.judging.detection import Point
+from speechnet.hearing.spotting import IGNORED, ended
+from speechnet.hearing.thresholds import Point
 from speechnet.sound.spectrogram import FrontEnd
-from speechnet.training.spotting import IGNORED, ended
 
 FRONT = FrontEnd(np.zeros((4, 257), np.float32))
 NOTHING = 9

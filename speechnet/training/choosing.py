@@ -16,8 +16,9 @@ from speechnet.hearing.deciding import Tick
 from speechnet.hearing.detector import Detector
 from speechnet.hearing.events import Event
 from speechnet.hearing.operating import Operating, logistic
-from speechnet.judging.detection import Counts, Judged, at_thresholds, choose, corners, count, judge
-from speechnet.judging.scenes import Stage, scenes
+from speechnet.hearing.thresholds import choose
+from speechnet.judging.detection import Counts, Judged, at_thresholds, corners, count, judge
+from speechnet.training.scenes import Stage, scenes
 
 THRESHOLDS = tuple(round(float(one), 3) for one in np.arange(0.1, 0.99, 0.02))
 """Tried."""
