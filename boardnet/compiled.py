@@ -53,8 +53,23 @@ def compile_modules(*modules: ModuleType) -> dict[str, Any]:
         for name, function in functions.items():
             copy = FunctionType(function.__code__, namespace, name, function.__defaults__)
             copy.__module__ = function.__module__
-            namespace[name] = numba.njit(copy, cache=True, nogil=True)
+            namespace[name] = _lenient(numba.njit(copy, cache=True, nogil=True))
     return namespace
+
+
+def _lenient(compiled: Any) -> Any:
+    """A function whose machine code is made anew next time if there is no room to keep it.
+
+    numba would let the first call fail instead. It has no public way to say this.
+    """
+    keep = compiled._cache.save_overload
+
+    def save(signature: Any, code: Any) -> None:
+        with contextlib.suppress(OSError):
+            keep(signature, code)
+
+    compiled._cache.save_overload = save
+    return compiled
 
 
 @contextlib.contextmanager

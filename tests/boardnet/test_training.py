@@ -117,9 +117,12 @@ def test_a_disk_that_is_full_is_said_and_leaves_no_torn_checkpoint(
     )
     run = tmp_path / "run"
     command = ["train", str(packed), "--recipe", tiny(tmp_path), "-o", str(run)]
+    # Nor is there room for compiled code, of which nothing is there yet.
+    cold = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
     done = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120
-    )
+        [sys.executable, "-c", code, *command],
+        capture_output=True, text=True, timeout=300, env=cold,
+    )  # fmt: skip
     assert done.returncode == 1
     assert "could not be saved" in done.stderr
     assert "Traceback" not in done.stderr
