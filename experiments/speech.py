@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.axes import SPEECH, Declaration
-from common.conv import conv
+from common.axes import Declaration
 from experiments.learning import size
 from speechnet.clips.words import Clip, read_clips
-from speechnet.network import FrameNetwork, NetworkConfig
 from speechnet.training.noise import Noise, recordings, split
 from speechnet.training.train import Data
 
@@ -74,26 +72,6 @@ class Temporal(nn.Module):
             maps = maps + block(maps)
         heard: Tensor = self.last(maps)
         return heard.transpose(1, 2)
-
-
-class Differences(FrameNetwork):
-    """The per-frame network, shown also how each band rises and falls: its first and second
-    regression over two frames to either side (Furui 1986), as fixed features of the front end."""
-
-    def __init__(self, config: NetworkConfig, bands: int, rng: torch.Generator | None = None):
-        super().__init__(config, bands, rng)
-        self.stem = conv(SPEECH, 3, config.channels[0], 5, stride=2, rng=rng)
-        self.slopes = nn.BatchNorm1d(2 * bands)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        once = self._slope(mel)
-        level, slopes = self.level(mel), self.slopes(torch.cat([once, self._slope(once)], dim=1))
-        return self.heard(torch.stack([level, *slopes.chunk(2, dim=1)], dim=1))
-
-    def _slope(self, mel: Tensor) -> Tensor:
-        wide = functional.pad(mel, (2, 2), mode="replicate")
-        near, far = wide[..., 3:-1] - wide[..., 1:-3], wide[..., 4:] - wide[..., :-4]
-        return (near + 2 * far) / 10
 
 
 def matched(make: Callable[[int], nn.Module], target: int) -> int:

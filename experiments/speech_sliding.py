@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from common.axes import SPEECH
 from experiments import speech
 from experiments.drawing import bars
 from experiments.learning import learnt, size
@@ -26,7 +27,7 @@ from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import WINDOW, evaluation_window
 
 FREQUENCY, TIME, BOTH = "along frequency", "along time", "along both"
-DIFFERENCES = "along frequency, with deltas"
+SLOPES = "along frequency, slopes shown"
 FRAME, WINDOWED = "neither: dense, a frame", "neither: dense, the whole second"
 
 WORDS = (
@@ -95,13 +96,12 @@ def build(network: str, rng: torch.Generator) -> nn.Module:
         return nn.Sequential(*layers, nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, len(WORDS)))
 
     def frames(width: int) -> nn.Module:
-        if network in (FREQUENCY, DIFFERENCES, BOTH):
-            shape = NetworkConfig(channels=(width, 2 * width, 3 * width), features=FEATURES)
-            if network == BOTH:
-                return FrameNetwork(shape, bands, rng, speech.PICTURE_LIKE)
-            if network == DIFFERENCES:
-                return speech.Differences(shape, bands, rng)
-            return FrameNetwork(shape, bands, rng)
+        if network in (FREQUENCY, SLOPES, BOTH):
+            channels = (width, 2 * width, 3 * width)
+            shape = NetworkConfig(channels=channels, features=FEATURES, slopes=network == SLOPES)
+            return FrameNetwork(
+                shape, bands, rng, speech.PICTURE_LIKE if network == BOTH else SPEECH
+            )
         kernel = 1 if network == FRAME else 3
         return speech.Temporal(bands, width, FEATURES, kernel=kernel, rng=rng)
 
@@ -172,7 +172,7 @@ EXPERIMENT = Experiment(
     " slide along frequency; the order of sounds in time makes the word.",
     setting=f"{len(WORDS)} words of Speech Commands, about {WEIGHTS:,} weights before the"
     f" recurrence, {STEPS:,} steps of {BATCH} clips; clips of 292 other people",
-    networks=(FREQUENCY, DIFFERENCES, TIME, BOTH, FRAME, WINDOWED),
+    networks=(FREQUENCY, SLOPES, TIME, BOTH, FRAME, WINDOWED),
     measure=measure,
     draw=draw,
 )

@@ -8,6 +8,9 @@ constructed. Two heads then read the frames in their order, and nothing in them 
 `WordHead` reads a window forwards and backwards and says which word it holds, `SpotHead` reads
 forwards only and says at every frame which word has just ended. A long recording needs the first
 part only once, however many windows are looked through.
+
+What a frame shows is how loud each band is, and how it rises and bends there: fixed regressions
+over five frames, as speech recognisers have had them since Furui 1986, with nothing in them learnt.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch.nn import functional
 from common.axes import SPEECH, Declaration
 from common.conv import ResidualBlock, Whole, conv
 from speechnet.errors import SpeechnetError
+from speechnet.sound.spectrogram import REACH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,8 @@ class NetworkConfig:
     channels: of the per-frame stages; each but the first halves the frequencies before it.
     features: numbers a frame comes to. hidden: of the recurrence, in each direction; layers: of it.
     heads: ways of weighing the frames. spotter, spotter_layers: of the recurrence that reads
-    forwards only. drop: share of the features left out in training.
+    forwards only. drop: share of the features left out in training. slopes: whether a frame shows
+    how its bands rise and bend.
     """
 
     channels: tuple[int, ...] = (24, 48, 80)
@@ -43,6 +48,7 @@ class NetworkConfig:
     spotter: int = 128
     spotter_layers: int = 2
     drop: float = 0.2
+    slopes: bool = False  # model files from before there were any do not say it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # TOML and JSON know lists
@@ -53,7 +59,7 @@ class NetworkConfig:
 
 
 class FrameNetwork(nn.Module):
-    """What is heard in each frame, seen from no other: filters slide along its frequencies.
+    """What is heard in each frame: filters slide along its frequencies and see no other frame.
 
     declaration: of a spectrogram; one that lets filters slide along time too makes of this the
     two-dimensional network that it is compared with.
@@ -70,7 +76,8 @@ class FrameNetwork(nn.Module):
         first = config.channels[0]
         # A level for each band, learnt from the data: microphones and voices differ in tilt.
         self.level = nn.BatchNorm1d(bands)
-        self.stem = conv(declaration, 1, first, 5, stride=2, rng=rng)
+        self.slopes = nn.BatchNorm1d(2 * bands) if config.slopes else None
+        self.stem = conv(declaration, 3 if config.slopes else 1, first, 5, stride=2, rng=rng)
         bands = (bands + 1) // 2
         # Where in the spectrum a pattern stands has a meaning too, and a filter that slides cannot
         # know it: each channel gets a level of its own in each band.
@@ -96,15 +103,35 @@ class FrameNetwork(nn.Module):
         )
 
     def forward(self, mel: Tensor) -> Tensor:
-        """mel: [batch, band, frame] -> features: [batch, frame, feature]."""
-        return self.heard(self.level(mel).unsqueeze(1))
-
-    def heard(self, seen: Tensor) -> Tensor:
-        """What the filters make of levelled maps, [batch, channel, band, frame]."""
-        maps = self.stem(seen) + self.place
+        """mel: [batch, band, frame], or its `planes` -> features: [batch, frame, feature]."""
+        planes = self.planes(mel) if mel.ndim == 3 else mel
+        maps = self.stem(planes) + self.place
         maps = self.relu(self.norm(self.stages(maps)))
         heard = functional.relu(self.spectrum(maps)).squeeze(2)  # [batch, feature, frame]
         return heard.transpose(1, 2)
+
+    def planes(self, mel: Tensor) -> Tensor:
+        """What a frame shows, all that is fixed: [batch, band, frame] -> [batch, plane, band,
+        frame], of which the first is the level, and the others are its `slopes`."""
+        level = self.level(mel)
+        if self.slopes is None:
+            return level.unsqueeze(1)
+        rise, bend = self.slopes(torch.cat(slopes(mel), dim=1)).chunk(2, dim=1)
+        return torch.stack([level, rise, bend], dim=1)
+
+
+def slopes(mel: Tensor) -> tuple[Tensor, Tensor]:
+    """How each band rises and bends: the parabola that fits a frame and REACH others to either
+    side best (Savitzky and Golay 1964), its slope and its curvature, a frame being the unit.
+
+    mel: [batch, band, frame]. Before the first frame and after the last all stays as it is there.
+    """
+    wide = functional.pad(mel, (REACH, REACH), mode="replicate")
+    far, near, here = wide[..., :-4], wide[..., 1:-3], mel
+    near_after, far_after = wide[..., 3:-1], wide[..., 4:]
+    rise = (2 * (far_after - far) + (near_after - near)) / 10
+    bend = (2 * (far_after + far) - (near_after + near) - 2 * here) / 7
+    return rise, bend
 
 
 class WordHead(nn.Module):
@@ -177,7 +204,7 @@ class WordNetwork(nn.Module):
         self.spotter = SpotHead(config, len(self.labels), rng)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """mel: [batch, band, frame] -> logits: [batch, class]."""
+        """mel: [batch, band, frame], or its `planes` -> logits: [batch, class]."""
         logits: Tensor = self.head(self.frames(mel))
         return logits
 
@@ -241,9 +268,10 @@ class Lesson(nn.Module):
         class]; None for a head that is not taught.
         """
         network = self.network
+        planes = network.frames.planes(mel)
         if "spotter" not in self.teaches:
-            return network.head(network.frames(mel[:, :, window])), None
-        features = network.frames(mel)
+            return network.head(network.frames(planes[..., window])), None
+        features = network.frames(planes)
         clips = network.head(features[:, window]) if "head" in self.teaches else None
         return clips, network.spotter(features)
 

@@ -18,7 +18,7 @@ from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound import audio
 from speechnet.sound.audio import Sound
-from speechnet.sound.spectrogram import FrontEnd, log_mel
+from speechnet.sound.spectrogram import REACH, FrontEnd, log_mel
 from speechnet.sound.windows import WINDOW, pad
 
 FILES = ("frames.onnx", "words.onnx")
@@ -129,8 +129,7 @@ class Classifier:
         A clip of at most a second has one window, with silence around it.
         """
         mel = log_mel(pad(samples), self.front)
-        # A batch of one is [1, band, frame]; the frames of a long clip come in blocks all the same.
-        heard = np.concatenate([self.frames.run(part[None])[0] for part in _blocks(mel)])
+        heard = self._heard(mel)
         extent = 1 + (WINDOW - self.front.fft) // self.front.hop
         firsts = [start // self.front.hop for start in self._starts(len(samples))]
         logits = [
@@ -138,6 +137,19 @@ class Classifier:
             for group in _groups(firsts)
         ]
         return softmax(np.concatenate(logits) / self.temperature)
+
+    def _heard(self, mel: Floats, piece: int = 1024) -> Floats:
+        """Features of a spectrogram [band, frame]: [frame, feature].
+
+        A long one goes in by pieces, with the frames around that are looked at, so that it takes
+        no more memory at once.
+        """
+        found = []
+        for start in range(0, mel.shape[1], piece):
+            before = min(start, REACH)
+            part = mel[:, start - before : start + piece + REACH]
+            found.append(self.frames.run(np.ascontiguousarray(part)[None])[0, before:][:piece])
+        return np.concatenate(found)
 
     def _starts(self, length: int) -> list[int]:
         """Where windows start, in samples: on the grid of the frames, the last one at the end."""
@@ -166,12 +178,6 @@ def model_folder(folder: str | PathLike[str] | None = None) -> Iterator[Path]:
         return
     with resources.as_file(resources.files("speechnet") / "weights") as shipped:
         yield shipped
-
-
-def _blocks(mel: Floats, frames: int = 1024) -> Iterator[Floats]:
-    """A spectrogram [band, frame] in pieces: a long recording takes no more memory at once."""
-    for start in range(0, mel.shape[1], frames):
-        yield np.ascontiguousarray(mel[:, start : start + frames])
 
 
 def _middle(chances: Floats, nearly: float = 0.98) -> int:

@@ -28,7 +28,7 @@ from speechnet.hearing.operating import Operating
 from speechnet.hearing.spotting import AFTER
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound import audio, recordings
-from speechnet.sound.spectrogram import FrontEnd, Stream
+from speechnet.sound.spectrogram import REACH, FrontEnd, Stream
 from speechnet.sound.windows import WINDOW
 
 FILE = "spotter.onnx"
@@ -168,10 +168,12 @@ class EventStream:
         labels = detector.classifier.labels
         self._classes = [labels.index(word) for word in detector.words]
         # What was before the start: digital silence. Each pair of blocks is the last and this one.
-        quiet = np.full((1, front.bands, BLOCK), np.log(front.floor), np.float32)
-        features = detector.classifier.frames.run(quiet)[0]
+        quiet = np.full((BLOCK, front.bands), np.log(front.floor), np.float32)
         self._pending = np.zeros((0, front.bands), np.float32)
-        self._sound = np.concatenate([quiet[0].T, np.zeros_like(quiet[0].T)])
+        # After this block come the first frames of the next: a frame is heard beside its REACH.
+        self._sound = np.concatenate([quiet, np.zeros((BLOCK + REACH, front.bands), np.float32)])
+        heard = np.concatenate([quiet[:REACH], quiet, quiet[:REACH]])
+        features = self._block(heard)
         self._features = np.concatenate([features, np.zeros_like(features)])
         self._ended = np.zeros((2 * BLOCK, len(self._classes)), np.float32)
         self._read = np.zeros((READ, len(self._classes)), np.float32)  # of the last ticks
@@ -203,20 +205,25 @@ class EventStream:
         for start in range(0, len(samples), large):
             mel = self._mel.push(samples[start : start + large]).T
             self._pending = np.concatenate([self._pending, mel])
-            while len(self._pending) >= TICK:
-                count = min(BLOCK - self._filled, len(self._pending) // TICK * TICK)
-                found += self._frames(self._pending[:count])
+            while len(self._pending) >= TICK + REACH:
+                whole = (len(self._pending) - REACH) // TICK * TICK
+                count = min(BLOCK - self._filled, whole)
+                found += self._frames(self._pending[: count + REACH])
                 self._pending = self._pending[count:]
         return found
 
+    def _block(self, mel: Floats) -> Floats:
+        """Features of a block from its frames and REACH more at either end: [frame, feature]."""
+        seen = np.ascontiguousarray(mel.T)[None]
+        features: Floats = self._detector.classifier.frames.run(seen)[0, REACH:-REACH]
+        return features
+
     def _frames(self, mel: Floats) -> list[Event]:
-        """The next frames of this block: [frame, band], whole ticks."""
-        first, last = BLOCK + self._filled, BLOCK + self._filled + len(mel)
-        self._sound[first:last] = mel
-        block = np.ascontiguousarray(self._sound[None, BLOCK:].transpose(0, 2, 1))
-        self._features[first:last] = self._detector.classifier.frames.run(block)[
-            0, first - BLOCK : last - BLOCK
-        ]
+        """The next frames of this block: [frame, band], whole ticks and the REACH after them."""
+        first, last = BLOCK + self._filled, BLOCK + self._filled + len(mel) - REACH
+        self._sound[first : last + REACH] = mel
+        features = self._block(self._sound[BLOCK - REACH :])
+        self._features[first:last] = features[first - BLOCK : last - BLOCK]
         begin = BLOCK - CONTEXT
         logits = self._detector.spotter.run(self._features[None, begin:])[0]
         self._ended[first:last] = softmax(logits[first - begin : last - begin])[:, self._classes]
@@ -226,14 +233,15 @@ class EventStream:
         self._filled = last - BLOCK
         if self._filled == BLOCK:
             for pair in (self._sound, self._features, self._ended):
-                pair[:BLOCK] = pair[BLOCK:]
-                pair[BLOCK:] = 0
+                rest = pair[BLOCK:].copy()
+                pair[: len(rest)] = rest
+                pair[len(rest) :] = 0
             self._filled, self._blocks = 0, self._blocks + 1
         return found
 
     def _tick(self, tick: int) -> Iterator[Event]:
         """What is said about frame `tick` of the two blocks: maybe that a word has just ended."""
-        scores, now = self._score(tick), self._second(tick - 1)
+        scores, now = self._score(tick), self._second(tick - 1 + REACH)
         if self.noted is not None:
             spoken = np.flatnonzero(scores >= LEAST).tolist()
             moments = {word: self._moment(tick, word) for word in spoken}
@@ -286,7 +294,8 @@ class EventStream:
 def _gathered(chunks: Iterable[Floats], front: FrontEnd) -> Iterator[Floats]:
     """The same samples in chunks that each complete LARGE blocks of frames."""
     wanted = LARGE * BLOCK * front.hop
-    size = wanted + front.fft - front.hop  # the first frame is longer than a hop
+    # The first frame is longer than a hop, and REACH more are looked at.
+    size = wanted + front.fft - front.hop + REACH * front.hop
     rest = np.zeros(0, np.float32)
     for chunk in chunks:
         rest = np.concatenate([rest, chunk])

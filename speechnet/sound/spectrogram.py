@@ -19,6 +19,9 @@ from speechnet.errors import SpeechnetError
 
 Floats = NDArray[np.float32]
 
+REACH = 2
+"""Frames to either side of one from which a network reads how its bands rise and bend."""
+
 BLOCK = 64
 """Frames that meet the filters together. A matrix product rounds by its shape and by the place in
 it, so a frame always has the same place in a block of the same shape: then its numbers are the

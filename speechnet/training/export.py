@@ -155,7 +155,7 @@ def write(network: WordNetwork, front: FrontEnd, folder: Path, facts: dict[str, 
     rng = torch.Generator().manual_seed(0)
     network = network.eval()
     mel = [torch.randn(batch, front.bands, frames, generator=rng) for batch, frames in SHAPES]
-    check(network, SPEECH, mel[0])
+    check(network, SPEECH, network.frames.planes(mel[0]))
     features = [network.frames(one).detach() for one in mel]
     detection = facts.get("detection", Operating().to_facts())
     paths = [folder / FILES[0], folder / FILES[1], folder / SPOTTER, folder / WEIGHTS]

@@ -1,5 +1,6 @@
 """The word network keeps to the rule: filters move along frequency, time stays in order."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,9 +8,9 @@ from torch import Tensor, nn
 from common.axes import SPEECH, check
 from common.errors import CommonError
 from speechnet.errors import SpeechnetError
-from speechnet.network import Lesson, NetworkConfig, WordNetwork
+from speechnet.network import Lesson, NetworkConfig, WordNetwork, slopes
 
-TINY = NetworkConfig(channels=(4, 6), features=8, hidden=5, heads=2, spotter=6)
+TINY = NetworkConfig(channels=(4, 6), features=8, hidden=5, heads=2, spotter=6, slopes=True)
 LABELS = ("yes", "no", "unknown", "silence")
 
 
@@ -27,7 +28,8 @@ def mel(frames: int = 9, bands: int = 16, batch: int = 2) -> Tensor:
 
 
 def test_filters_slide_along_frequency_and_never_along_time() -> None:
-    seen = check(network(), SPEECH, mel())
+    made = network()
+    seen = check(made, SPEECH, made.frames.planes(mel()))
     assert {window.kernel for window in seen if window.axis == "time"} == {1}
     assert {window.stride for window in seen if window.axis == "time"} == {1}
     assert max(window.kernel for window in seen if window.axis == "frequency") > 1
@@ -35,16 +37,37 @@ def test_filters_slide_along_frequency_and_never_along_time() -> None:
 
 def test_a_network_that_slides_along_time_is_found_out() -> None:
     made = network()
-    made.frames.stem = nn.Conv2d(1, 4, (5, 3), stride=(2, 1), padding=(2, 1))
+    made.frames.stem = nn.Conv2d(3, 4, (5, 3), stride=(2, 1), padding=(2, 1))
     with pytest.raises(CommonError, match="time"):
-        check(made, SPEECH, mel())
+        check(made, SPEECH, made.frames.planes(mel()))
 
 
 @torch.no_grad()
 def test_a_frame_is_heard_alike_wherever_it_stands() -> None:
-    made, sound = network(), mel()
+    made = network()
+    planes = made.frames.planes(mel())
     order = torch.tensor([3, 0, 8, 1, 2, 7, 6, 5, 4])
-    torch.testing.assert_close(made.frames(sound[:, :, order]), made.frames(sound)[:, order])
+    torch.testing.assert_close(made.frames(planes[..., order]), made.frames(planes)[:, order])
+    torch.testing.assert_close(made.frames(planes), made.frames(mel()))
+
+
+def test_slopes_are_those_of_the_parabola_that_fits_best() -> None:
+    sound = mel()
+    rise, bend = slopes(sound)
+    five = sound[1, 3, 2:7].numpy()
+    curve, line, _ = np.polyfit(np.arange(-2, 3), five, 2)
+    assert rise[1, 3, 4] == pytest.approx(line, abs=1e-5)
+    assert bend[1, 3, 4] == pytest.approx(2 * curve, abs=1e-5)
+    still = slopes(sound[:, :, :1].expand(-1, -1, 6))
+    assert all(not one.any() for one in still)
+
+
+def test_a_network_that_was_made_before_there_were_slopes_is_still_one() -> None:
+    rng = torch.Generator().manual_seed(0)
+    config = NetworkConfig(channels=(4, 6), features=8, hidden=5, heads=2, spotter=6)
+    made = WordNetwork(config, bands=16, labels=LABELS, rng=rng).eval()
+    assert made(mel()).shape == (2, len(LABELS))
+    assert not [name for name in made.state_dict() if "slopes" in name]
 
 
 @torch.no_grad()
@@ -55,9 +78,9 @@ def test_the_order_of_frames_makes_the_word() -> None:
 
 @torch.no_grad()
 def test_windows_of_a_recording_need_its_frames_heard_only_once() -> None:
-    made, sound = network(), mel(30)
-    heard = made.frames(sound)
-    torch.testing.assert_close(made.head(heard[:, 7:16]), made(sound[:, :, 7:16]))
+    made, planes = network(), network().frames.planes(mel(30))
+    heard = made.frames(planes)
+    torch.testing.assert_close(made.head(heard[:, 7:16]), made(planes[..., 7:16]))
 
 
 @torch.no_grad()
@@ -85,7 +108,7 @@ def test_the_spotter_knows_the_past_alone() -> None:
 def test_a_lesson_is_of_a_window_and_of_all_frames() -> None:
     made, sound = network(), mel(30)
     clips, frames = Lesson(made)(sound, torch.arange(7, 16))
-    torch.testing.assert_close(clips, made(sound[:, :, 7:16]))
+    torch.testing.assert_close(clips, made(made.frames.planes(sound)[..., 7:16]))
     torch.testing.assert_close(frames, made.spotter(made.frames(sound)))
 
 
@@ -141,7 +164,7 @@ def test_another_networks_weights_are_taken_over_word_by_word() -> None:
 
 def test_weights_of_another_shape_are_refused_by_name() -> None:
     wide = WordNetwork(
-        NetworkConfig(channels=(4, 6), features=9, hidden=5, heads=2, spotter=6),
+        NetworkConfig(channels=(4, 6), features=9, hidden=5, heads=2, spotter=6, slopes=True),
         bands=16, labels=LABELS,
     )  # fmt: skip
     with pytest.raises(SpeechnetError, match=r"another shape of frames\.spectrum\.weight"):
