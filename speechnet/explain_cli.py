@@ -129,18 +129,18 @@ def _filters(args: argparse.Namespace) -> None:
     if args.output is not None:
         title = "The first layer: patterns over neighbouring bands, looked for at every frequency"
         note = (
-            "bars: what a filter adds (pale: takes off) for each band, the lowest at the left;"
-            " line: the level that its channel starts from at each frequency"
+            "bars: what a filter adds (pale: takes off) for each band, the lowest at the left, by how"
+            " loud it is and how it rises and bends; line: what its channel starts from"
         )
         pictures.write(filters_sheet(found, title, note), args.output)
     for one in found:
         row = {
             "filter": one.number,
             "kind": one.kind,
-            "weights": [round(float(weight), 4) for weight in one.weights],
+            "weights": [[round(float(weight), 4) for weight in row] for row in one.weights],
             "hertz": round(one.strongest),
         }
-        told = f"filter {one.number:2}: {one.kind:12}  strongest at {one.strongest:4.0f} Hz"
+        told = f"filter {one.number:2}: {one.kind:14}  strongest at {one.strongest:4.0f} Hz"
         print(json.dumps(row) if args.json else told)
 
 

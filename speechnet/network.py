@@ -2,7 +2,7 @@
 
 Filters move along frequency only: a higher voice says the same word with the same pattern further
 up, while the order of sounds in time is what makes the word. So there are two kinds of parts.
-`FrameNetwork` sees one frame at a time, and its filters slide along the frequencies of that frame;
+in `FrameNetwork` filters see one frame at a time and slide along the frequencies of that frame;
 it is made from the declaration SPEECH, so that a layer which slid along time could not be
 constructed. Two heads then read the frames in their order, and nothing in them is a convolution:
 `WordHead` reads a window forwards and backwards and says which word it holds, `SpotHead` reads

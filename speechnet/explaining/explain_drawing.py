@@ -42,8 +42,13 @@ LOUD = 13.8
 COLUMNS = 5
 """Of words on a sheet."""
 
-GROUPS = ("loudness", "edges", "peaks and dips", "stripes")
-"""What the first layer's filters look for, by their order of half waves."""
+BARS = 42
+"""Pixels of a row of bars, upwards."""
+
+GROUPS = ("how loud it is", "how it rises and falls", "lulls and bursts")
+"""What the first layer's filters are about."""
+
+PLANES = ("loud", "rise", "bend")
 
 
 def explained_picture(found: Explained, *, title: str, note: str) -> Image.Image:
@@ -96,14 +101,12 @@ def words_sheet(
 
 
 def filters_sheet(filters: Sequence[Filter], title: str, note: str) -> Image.Image:
-    """The first layer, alike filters beside each other: each as bars over its neighbouring bands,
-    the lowest at the left, and under them the level that its channel starts from at each
-    frequency."""
-    columns, wide, high, left, top = 6, 150, 150, 24, 92
-    groups = [
-        (GROUPS[order], list(some))
-        for order, some in groupby(filters, key=lambda one: min(one.order, len(GROUPS) - 1))
-    ]
+    """The first layer, alike filters beside each other: each as a row of bars over its
+    neighbouring bands, the lowest at the left, for how loud they are and how they rise and bend,
+    and under them the level that its channel starts from at each frequency."""
+    columns, wide, left, top = 6, 150, 24, 92
+    high = 76 + len(filters[0].weights) * BARS
+    groups = [(GROUPS[about], list(some)) for about, some in groupby(filters, lambda f: f.about)]
     rows = sum(-(-len(some) // columns) for _, some in groups)
     size = (left + columns * (wide + 18) + 6, top + rows * (high + 34) + 34 * len(groups) + 8)
     page, pen = _page(size, title, note)
@@ -118,22 +121,24 @@ def filters_sheet(filters: Sequence[Filter], title: str, note: str) -> Image.Ima
             x = left + number % columns * (wide + 18)
             if number and number % columns == 0:
                 y += high + 34
-            box = (x, y, x + wide, y + high)
-            _filter(pen, box, one, most, steep)
+            _filter(pen, (x, y, x + wide, y + high), one, most, steep)
         y += high + 34
     return page
 
 
 def _filter(pen: ImageDraw.ImageDraw, box: Box, one: Filter, most: float, steep: float) -> None:
-    left, top, right, _ = box
+    left, top, right, bottom = box
     pen.text((left, top + 6), f"{one.number}: {one.kind}", INK, anchor="lm", font_size=14)
-    _bars(pen, (left, top + 18, right, top + 92), one.weights / most)
+    for row, (name, weights) in enumerate(zip(PLANES, one.weights / most, strict=False)):
+        y = top + 18 + row * BARS
+        _bars(pen, (left + 26, y, right, y + BARS - 4), weights)
+        pen.text((left, y + BARS / 2 - 2), name, GREY, anchor="lm", font_size=11)
     low, high = math.log(one.hertz[0] + 200), math.log(one.hertz[-1] + 200)
 
     def place(hertz: float) -> float:
         return left + (math.log(hertz + 200) - low) / (high - low) * (right - left)
 
-    middle = top + 118
+    middle = bottom - 32
     pen.line([(left, middle), (right, middle)], fill=GRID)
     level = np.clip((one.levels - one.levels.mean()) / steep, -1.2, 1.2)
     line = [

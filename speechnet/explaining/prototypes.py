@@ -39,13 +39,28 @@ DRAWING = Ascent(
 lower, faster or slower. Chosen by eye, so that a person sees formants."""
 
 PATTERNS = (
-    ("loud", "quiet"),
-    ("louder below", "louder above"),
-    ("dip", "peak"),
-    ("stripes", "stripes"),
+    (
+        ("loud", "quiet"),
+        ("louder below", "louder above"),
+        ("dip", "peak"),
+        ("stripes", "stripes"),
+    ),
+    (
+        ("rising", "falling"),
+        ("rising below", "rising above"),
+        ("falling within", "rising within"),
+        ("rising stripes", "rising stripes"),
+    ),
+    (
+        ("lull", "burst"),
+        ("lull below", "lull above"),
+        ("burst within", "lull within"),
+        ("short stripes", "short stripes"),
+    ),
 )
-"""What a filter answers to, by its strongest cosine and this one's sign: of no wave over its bands,
-of half a wave, of a whole one, of more."""
+"""What a filter answers to: by the plane that most of it is about (how loud a band is, how it
+rises, how it bends), the strongest cosine there (no wave over its bands, half a wave, a whole one,
+more) and this one's sign."""
 
 
 class Drawn(nn.Module):
@@ -102,32 +117,34 @@ def maximize(
 
 
 def filters(explainer: Explainer) -> list[Filter]:
-    """Those of the first layer, alike ones beside each other: by the pattern's half waves, its
-    kind and its share."""
-    layer = explain.filters(explainer.heard, "network.frames.stem")[:, 0, :, 0]
+    """Those of the first layer, alike ones beside each other: by what they are about, the
+    pattern's half waves, its kind and its share."""
+    layer = explain.filters(explainer.heard, "network.frames.stem")[:, :, :, 0]
     levels = explainer.heard.network.frames.place.detach().numpy()[0, :, :, 0]
     hertz = band_centres(explainer.front)[::2]  # the layer stands on every second band
     found = [
         Filter(number, weights, levels[number], hertz, *pattern(weights))
         for number, weights in enumerate(layer)
     ]
-    return sorted(found, key=lambda one: (min(one.order, 3), one.kind, -one.share))
+    return sorted(found, key=lambda one: (one.about, min(one.order, 3), one.kind, -one.share))
 
 
 @dataclass(frozen=True, eq=False)
 class Filter:
     """A filter of the first layer.
 
-    number: in the layer, from 0. weights: [band], of neighbouring bands, the lowest first.
-    levels: [place], what its channel starts from along the spectrum, at the middles `hertz`.
-    kind: of PATTERNS, what it answers to; order: how many half waves that has.
-    share: of the filter's power, that this pattern has.
+    number: in the layer, from 0. weights: [plane, band], of neighbouring bands, the lowest first:
+    how loud they are, how they rise, how they bend. levels: [place], what its channel starts from
+    along the spectrum, at the middles `hertz`. about: the plane with most of its power.
+    kind: of PATTERNS, what it answers to there; order: how many half waves that has.
+    share: of the power in that plane, that this pattern has.
     """
 
     number: int
     weights: Floats
     levels: Floats
     hertz: NDArray[np.float64]
+    about: int
     kind: str
     order: int
     share: float
@@ -139,14 +156,16 @@ class Filter:
         return float(self.hertz[int(np.convolve(padded, np.ones(3), "valid").argmax())])
 
 
-def pattern(weights: Floats) -> tuple[str, int, float]:
-    """What a filter [band] answers to: its kind, of how many half waves, and their share.
+def pattern(weights: Floats) -> tuple[int, str, int, float]:
+    """What a filter [plane, band] answers to: the plane that it is about, and there its kind, of
+    how many half waves, and their share.
 
-    >>> pattern(np.array([-1, 0, 2, 0, -1], np.float32))[:2]
-    ('peak', 2)
+    >>> pattern(np.array([[-1, 0, 2, 0, -1], [0, 1, 1, 0, 0]], np.float32))[:3]
+    (0, 'peak', 2)
     """
-    waves = fft.dct(weights.astype(np.float64), norm="ortho")
+    about = int((weights**2).sum(axis=1).argmax())
+    waves = fft.dct(weights[about].astype(np.float64), norm="ortho")
     order = int(np.abs(waves).argmax())
     share = float(waves[order] ** 2 / max(1e-12, (waves**2).sum()))
-    kinds = PATTERNS[min(order, len(PATTERNS) - 1)]
-    return kinds[int(waves[order] < 0)], order, share
+    kinds = PATTERNS[about][min(order, len(PATTERNS[about]) - 1)]
+    return about, kinds[int(waves[order] < 0)], order, share

@@ -394,7 +394,7 @@ def test_a_filter_is_what_the_first_layer_makes_of_one_louder_band(explainer: Ex
     for one in found:
         # Place 10 looks at bands 18 to 22, place 9 at 16 to 20, place 11 at 20 to 24.
         change = (made[1] - made[0])[one.number, 9:12] / scale
-        np.testing.assert_allclose(change, one.weights[[4, 2, 0]], atol=1e-4)
+        np.testing.assert_allclose(change, one.weights[0, [4, 2, 0]], atol=1e-4)
         assert np.isclose(one.hertz, band_centres(explainer.front)[band]).argmax() == 10
         assert one.levels.shape == one.hertz.shape == (32,)
     assert sorted(one.number for one in found) == list(range(24))
@@ -419,9 +419,29 @@ def test_alike_filters_stand_beside_each_other(explainer: Explainer) -> None:
     ],
 )
 def test_a_filters_pattern_has_a_name(weights: list[float], kind: str, order: int) -> None:
-    found = prototypes.pattern(np.array(weights, np.float32))
-    assert found[:2] == (kind, order)
-    assert 0.5 < found[2] <= 1 + 1e-9
+    level = np.array(weights, np.float32)
+    found = prototypes.pattern(np.stack([level, 0.5 * level[::-1]]))
+    assert found[:3] == (0, kind, order)
+    assert 0.5 < found[3] <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("about", "weights", "kind"),
+    [
+        (1, [1, 1, 1, 1, 1], "rising"),
+        (1, [-2, -2, 0, 2, 2], "rising above"),
+        (1, [-1, 0, 2, 0, -1], "rising within"),
+        (2, [1, 1, 1, 1, 1], "lull"),  # what bends upwards has been louder and will be
+        (2, [-1, -1, -1, -1, -1], "burst"),
+        (2, [1, 0, -2, 0, 1], "burst within"),
+    ],
+)
+def test_a_filter_is_about_the_plane_with_most_of_its_power(
+    about: int, weights: list[float], kind: str
+) -> None:
+    planes = np.ones((3, 5), np.float32) * 0.5
+    planes[about] = weights
+    assert prototypes.pattern(planes)[:2] == (about, kind)
 
 
 # Drawn, and from the command.
