@@ -40,8 +40,8 @@ def learnt_from(data: Path) -> Data:
 
 
 class Temporal(nn.Module):
-    """Filters that cover all bands and slide along time: [batch, band, frame] -> features, [batch,
-    frame, feature]. Residual blocks of two, as TC-ResNet has them (Choi et al. 2019)."""
+    """Filters that cover all bands and slide along time: levels -> features, [batch, frame,
+    feature]. Residual blocks of two, as TC-ResNet has them (Choi et al. 2019)."""
 
     def __init__(
         self, bands: int, width: int, features: int, blocks: int = 3, kernel: int = 3,
@@ -67,11 +67,18 @@ class Temporal(nn.Module):
                 nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=rng)
 
     def forward(self, mel: Tensor) -> Tensor:
-        maps = self.stem(self.level(mel))
+        """mel: [batch, band, frame], or its `planes`."""
+        level = self.planes(mel) if mel.ndim == 3 else mel
+        maps = self.stem(level.squeeze(1))
         for block in self.blocks:
             maps = maps + block(maps)
         heard: Tensor = self.last(maps)
         return heard.transpose(1, 2)
+
+    def planes(self, mel: Tensor) -> Tensor:
+        """As of the network that ships, but levels alone: slopes are filters along time."""
+        level: Tensor = self.level(mel)
+        return level.unsqueeze(1)
 
 
 def matched(make: Callable[[int], nn.Module], target: int) -> int:

@@ -37,7 +37,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "without masks and mixing": {"masks": 0, "mixup": 0.0},
     "without neighbours and fragments": {"neighbours": 0.0, "fragments": 0.0},
 }  # fmt: skip
-HALF = "half as wide"
+HALF, LEVELS = "half as wide", "without slopes"
 
 
 def measure(network: str, seed: int, data: Path) -> Run:
@@ -71,6 +71,8 @@ def build(
 ) -> WordNetwork:
     """A network by its name; those that slide otherwise have as many weights in that part."""
     rng = torch.Generator().manual_seed(seed)
+    if network == LEVELS:
+        config = replace(config, slopes=False)
     if network == HALF:
         narrow = tuple(width // 2 for width in config.channels)
         config = replace(config, channels=narrow, hidden=config.hidden // 2)
@@ -136,7 +138,7 @@ EXPERIMENT = Experiment(
     claim="Filters along frequency alone hear words as well as two-dimensional ones.",
     setting=f"the recipe of the network that ships, without synthetic clips, {STEPS:,} steps of"
     f" {BATCH}; the validation people's 1,194 clips",
-    networks=(OURS, BOTH, TIME, *WITHOUT, HALF),
+    networks=(OURS, BOTH, TIME, LEVELS, HALF, *WITHOUT),
     measure=measure,
     draw=draw,
 )

@@ -129,8 +129,8 @@ def _filters(args: argparse.Namespace) -> None:
     if args.output is not None:
         title = "The first layer: patterns over neighbouring bands, looked for at every frequency"
         note = (
-            "bars: what a filter adds (pale: takes off) for each band, the lowest at the left, by how"
-            " loud it is and how it rises and bends; line: what its channel starts from"
+            "bars: what a filter adds (pale: takes off) for each band, the lowest at the left, by"
+            " how loud it is, how it rises and bends; line: what its channel starts from"
         )
         pictures.write(filters_sheet(found, title, note), args.output)
     for one in found:

@@ -2,7 +2,7 @@
 
 Filters move along frequency only: a higher voice says the same word with the same pattern further
 up, while the order of sounds in time is what makes the word. So there are two kinds of parts.
-in `FrameNetwork` filters see one frame at a time and slide along the frequencies of that frame;
+In `FrameNetwork` filters see one frame at a time and slide along the frequencies of that frame;
 it is made from the declaration SPEECH, so that a layer which slid along time could not be
 constructed. Two heads then read the frames in their order, and nothing in them is a convolution:
 `WordHead` reads a window forwards and backwards and says which word it holds, `SpotHead` reads
@@ -113,7 +113,7 @@ class FrameNetwork(nn.Module):
     def planes(self, mel: Tensor) -> Tensor:
         """What a frame shows, all that is fixed: [batch, band, frame] -> [batch, plane, band,
         frame], of which the first is the level, and the others are its `slopes`."""
-        level = self.level(mel)
+        level: Tensor = self.level(mel)
         if self.slopes is None:
             return level.unsqueeze(1)
         rise, bend = self.slopes(torch.cat(slopes(mel), dim=1)).chunk(2, dim=1)
