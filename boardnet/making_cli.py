@@ -88,6 +88,7 @@ def train(args: argparse.Namespace) -> None:
     """Train, or go on training."""
     from boardnet import corpus
     from boardnet import train as training
+    from common.device import leads
 
     recipe = training.recipe(args.recipe)
     if args.steps:
@@ -103,7 +104,8 @@ def train(args: argparse.Namespace) -> None:
         device=args.device,
         initial=args.initial,
     )
-    print(json.dumps({"step": result.step, **result.validation}))
+    if leads():
+        print(json.dumps({"step": result.step, **result.validation}))
 
 
 def evaluate(args: argparse.Namespace) -> None:

@@ -52,6 +52,11 @@ class World:
         return values
 
 
+def leads() -> bool:
+    """Whether this process is the one of torchrun's that speaks, before a world and after it."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join(device: str) -> Iterator[World]:
     """The world that this process is in, as torchrun's environment tells; left again at the end.

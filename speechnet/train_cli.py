@@ -94,6 +94,7 @@ def _own(args: argparse.Namespace) -> None:
 def _from_nothing(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
+    from common.device import leads
     from speechnet.training import train as training
     from speechnet.training.noise import Noise, recordings, split
 
@@ -123,7 +124,8 @@ def _from_nothing(args: argparse.Namespace) -> None:
         device=args.device,
         initial=args.initial / "words.safetensors" if args.initial else None,
     )
-    print(json.dumps(result))
+    if leads():
+        print(json.dumps(result))
 
 
 def export(args: argparse.Namespace) -> None:

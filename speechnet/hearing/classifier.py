@@ -180,7 +180,7 @@ def model_folder(folder: str | PathLike[str] | None = None) -> Iterator[Path]:
         yield shipped
 
 
-def _middle(chances: Floats, nearly: float = 0.98) -> int:
+def _middle(chances: Floats, nearly: float = 0.95) -> int:
     """The middle of the windows in a row that are nearly as sure as the surest: there the word lies
     in the middle, not at an end."""
     sure = chances >= nearly * chances.max()

@@ -138,6 +138,7 @@ def test_two_processes_go_through_both_stages(sounds: Path, tmp_path: Path) -> N
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [checkpoint.latest(tmp_path / "run" / stage).step for stage in STAGES] == [2, 5]
+    assert json.loads(done.stdout)["step"] == 7  # said once, by one of them
 
 
 def test_a_word_without_clips_is_named(
