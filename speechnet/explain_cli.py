@@ -137,7 +137,7 @@ def _filters(args: argparse.Namespace) -> None:
         row = {
             "filter": one.number,
             "kind": one.kind,
-            "weights": [[round(float(weight), 4) for weight in row] for row in one.weights],
+            "weights": one.weights.astype(float).round(4).tolist(),
             "hertz": round(one.strongest),
         }
         told = f"filter {one.number:2}: {one.kind:14}  strongest at {one.strongest:4.0f} Hz"

@@ -111,8 +111,8 @@ class FrameNetwork(nn.Module):
         return heard.transpose(1, 2)
 
     def planes(self, mel: Tensor) -> Tensor:
-        """What a frame shows, all that is fixed: [batch, band, frame] -> [batch, plane, band,
-        frame], of which the first is the level, and the others are its `slopes`."""
+        """What a frame shows: [batch, band, frame] -> [batch, plane, band, frame], of which the
+        first is the level and the others are its `slopes`, each band on a scale of its own."""
         level: Tensor = self.level(mel)
         if self.slopes is None:
             return level.unsqueeze(1)

@@ -168,12 +168,11 @@ class EventStream:
         labels = detector.classifier.labels
         self._classes = [labels.index(word) for word in detector.words]
         # What was before the start: digital silence. Each pair of blocks is the last and this one.
-        quiet = np.full((BLOCK, front.bands), np.log(front.floor), np.float32)
+        quiet = np.full((BLOCK + 2 * REACH, front.bands), np.log(front.floor), np.float32)
+        features = self._block(quiet)
         self._pending = np.zeros((0, front.bands), np.float32)
         # After this block come the first frames of the next: a frame is heard beside its REACH.
-        self._sound = np.concatenate([quiet, np.zeros((BLOCK + REACH, front.bands), np.float32)])
-        heard = np.concatenate([quiet[:REACH], quiet, quiet[:REACH]])
-        features = self._block(heard)
+        self._sound = np.concatenate([quiet[:BLOCK], np.zeros_like(quiet[REACH:])])
         self._features = np.concatenate([features, np.zeros_like(features)])
         self._ended = np.zeros((2 * BLOCK, len(self._classes)), np.float32)
         self._read = np.zeros((READ, len(self._classes)), np.float32)  # of the last ticks
