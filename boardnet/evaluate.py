@@ -98,16 +98,24 @@ def evaluate(
     names = GROUPS[by]
     found = []
     for path in paths:
-        games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))
-        if games.positions == 0:
-            raise BoardnetError(f"{path} holds no 19x19 games with moves")
-        rng = np.random.default_rng(seed)
-        count = min(positions, games.positions)
-        picked = np.sort(rng.choice(games.positions, size=count, replace=False))
+        games, picked = drawn(path, positions, seed)
         found.append(_look(predictor, games, picked, symmetries, by))
         yield from found[-1].scores(str(path), symmetries, names)
     if len(found) > 1:
         yield from _Looks.of_all(found).scores("all", symmetries, names)
+
+
+def drawn(path: Path, positions: int, seed: int) -> tuple[corpus.Corpus, NDArray[np.int64]]:
+    """A file's 19x19 games, and so many of their positions at random, in order.
+
+    Raises BoardnetError if there are none.
+    """
+    games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))
+    if games.positions == 0:
+        raise BoardnetError(f"{path} holds no 19x19 games with moves")
+    rng = np.random.default_rng(seed)
+    count = min(positions, games.positions)
+    return games, np.sort(rng.choice(games.positions, size=count, replace=False))
 
 
 def calibrated(predictor: Predictor, paths: Sequence[Path], *, positions: int, seed: int) -> float:
@@ -160,10 +168,7 @@ def _outcomes(
     2]; the komi of the player to move; and whether that player won."""
     said, komi, won = [], [], []
     for path in paths:
-        games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))
-        rng = np.random.default_rng(seed)
-        count = min(positions, games.positions)
-        picked = np.sort(rng.choice(games.positions, size=count, replace=False))
+        games, picked = drawn(path, positions, seed)
         for start in range(0, len(picked), BATCH):
             batch = games.labelled(picked[start : start + BATCH])
             known = ~np.isnan(batch["won"])

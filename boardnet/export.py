@@ -12,7 +12,7 @@ import torch
 
 from boardnet import records
 from boardnet.errors import BoardnetError
-from boardnet.evaluate import calibrated, evaluate, value
+from boardnet.evaluate import calibrated, drawn, evaluate, value
 from boardnet.game import Game
 from boardnet.network import Heads, NetworkConfig, PolicyNetwork
 from boardnet.planes import NAMES
@@ -22,6 +22,8 @@ from boardnet.review import reference
 from common import checkpoint
 from common.axes import BOARD, check
 from common.export import export_onnx, export_weights, load_weights
+from common.modelfile import restate
+from common.quantize import quantize_convolutions
 
 SHAPES = ((1, 19, 19), (5, 9, 9), (2, 13, 19))
 """Batch, rows and columns that the exported network is compared with torch on."""
@@ -29,16 +31,27 @@ SHAPES = ((1, 19, 19), (5, 9, 9), (2, 13, 19))
 GAMES = 100
 """Of each file, for what is usual."""
 
+CALIBRATED = 256
+"""Positions of each file, for the scales of integers."""
+
 POSITIONS, SEED = 2000, 0
 """Of the measured accuracy: what `boardnet evaluate` takes by default."""
 
 
 def export(
-    run: Path, folder: Path, *, test: Path | None = None, usual: Path | None = None
+    run: Path,
+    folder: Path,
+    *,
+    calibrate: Path | None = None,
+    test: Path | None = None,
+    usual: Path | None = None,
 ) -> list[Path]:
     """Write policy.onnx and policy.safetensors of a run's averaged weights into `folder`.
 
     run: a run's folder, or the policy.safetensors of a model, which is then measured anew.
+    calibrate: games that were trained on; the trunk of policy.onnx then computes with integers of 8
+    bits, whose scales are set on them: twice as fast. The heads, which tell answers apart that are
+    nearly as good, keep floats; so do the weights in policy.safetensors.
     test: games that were not trained on; the accuracy on them is measured and kept in the files.
     usual: games of strong players; how surprising these are is kept, for `review` to compare with.
     A value head's chances to win are calibrated on them, and measured on those of `test`.
@@ -46,8 +59,11 @@ def export(
     """
     network, facts = _model(run) if run.suffix == ".safetensors" else _trained(run)
     paths = _write(network, folder, facts)
+    facts.pop("integers", None)
+    if calibrate is not None:
+        facts["integers"] = _integers(paths[0], calibrate)
+    predictor = Predictor.load(paths[0])
     if test is not None:
-        predictor = Predictor.load(paths[0])
         facts["accuracy"] = [
             {**vars(score), "file": Path(score.file).name}
             for looks in (1, 8)
@@ -55,13 +71,13 @@ def export(
                 predictor, files(test), positions=POSITIONS, seed=SEED, symmetries=looks, by="phase"
             )
         ]
-        _write(network, folder, facts)
     if usual is not None:
         if network.config.value:
-            facts["value"] = _calibration(Predictor.load(paths[0]), usual, test)
+            facts["value"] = _calibration(predictor, usual, test)
         games = (game for path in files(usual) for game in _sample(path))
-        facts["surprise"] = reference(Predictor.load(paths[0]), games)
-        _write(network, folder, facts)
+        facts["surprise"] = reference(predictor, games)
+    for path in paths:
+        restate(path, facts)
     return paths
 
 
@@ -96,6 +112,16 @@ def _model(path: Path) -> tuple[PolicyNetwork, dict[str, Any]]:
     except (KeyError, TypeError, RuntimeError) as error:
         raise BoardnetError(f"{path} does not hold a policy of boardnet") from error
     return network, dict(facts)
+
+
+def _integers(path: Path, games: Path) -> dict[str, Any]:
+    """Integers for the trunk of a model; what is said of them in its file."""
+    examples = [
+        found.examples(picked)[0]
+        for found, picked in (drawn(one, CALIBRATED, SEED) for one in files(games))
+    ]
+    quantize_convolutions(path, examples, within="/(stem|trunk)/")
+    return {"trunk": "8 bits", "calibrated on": sum(map(len, examples))}
 
 
 def _calibration(predictor: Predictor, usual: Path, test: Path | None) -> dict[str, Any]:

@@ -136,7 +136,8 @@ def export(args: argparse.Namespace) -> None:
     """A training run's network to model files."""
     from boardnet.export import export as exported
 
-    for path in exported(args.run_folder, args.output, test=args.test, usual=args.usual):
+    which = {"calibrate": args.calibrate, "test": args.test, "usual": args.usual}
+    for path in exported(args.run_folder, args.output, **which):
         print(path)
 
 
@@ -187,6 +188,8 @@ def add_commands(commands: Any) -> None:
     one.add_argument("run_folder", type=Path, metavar="RUN",
                      help="a folder of train, or a policy.safetensors to measure anew")  # fmt: skip
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    one.add_argument("--calibrate", type=Path, metavar="GAMES",
+                     help="compute in 8 bits, scaled on these: twice as fast")  # fmt: skip
     one.add_argument("--test", type=Path, metavar="GAMES", help="measure the accuracy on these")
     one.add_argument("--usual", type=Path, metavar="GAMES",
                      help="strong players' games, for review to compare with")  # fmt: skip

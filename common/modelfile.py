@@ -83,6 +83,21 @@ def read_facts(path: Path) -> Facts:
     return open_model(path)[1]
 
 
+def restate(path: Path, facts: Mapping[str, Any]) -> None:
+    """Let a model file, as one of the two above has sealed it, say other facts of the same numbers.
+
+    Raises CommonError as `open_model` and `write_model` do.
+    """
+    data, before = open_model(path)
+    if path.suffix == ".safetensors":
+        write_model(path, seal_weights(data, facts))
+        return
+    stated = _entry(_FACTS, dump_facts(before))
+    write_model(
+        path, seal_onnx(data[: -len(_entry(_DIGEST, "0" * 64))].removesuffix(stated), facts)
+    )
+
+
 def dump_facts(facts: Mapping[str, Any]) -> str:
     """Facts as JSON, the same text for the same facts. Raises CommonError if that cannot be."""
     try:

@@ -13,7 +13,7 @@ from boardnet.errors import BoardnetError
 from boardnet.game import COLOUR_SHIFT
 from boardnet.moves import HISTORY, encode, replay
 from boardnet.planes import NAMES, write_planes
-from boardnet.predictor import Predictor
+from boardnet.predictor import Predictor, planes_of
 from boardnet.rules import empty_board
 
 GAMES = Path(__file__).parents[2] / "data" / "games"
@@ -185,6 +185,25 @@ def test_the_shipped_network_keeps_to_the_board_s_declaration() -> None:
     network.load_state_dict(load_file(weights))
     windows = check(Heads(network.eval()), BOARD, torch.zeros(2, len(NAMES), 19, 19))
     assert {window.stride for window in windows} == {1}
+
+
+def test_the_shipped_integers_answer_as_the_shipped_weights_do() -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from boardnet.network import NetworkConfig, PolicyNetwork
+
+    predictor = Predictor.load()
+    network = PolicyNetwork(NetworkConfig(**predictor.facts["recipe"]["network"]))  # type: ignore[index]
+    network.load_state_dict(load_file(Path(cli.__file__).parent / "weights" / "policy.safetensors"))
+    game = records.read(EAR)
+    planes = np.stack([planes_of(game, turn) for turn in range(0, len(game.moves), 3)])
+    with torch.no_grad():
+        floats = network.eval()(torch.from_numpy(planes)).numpy()
+    integers = predictor.runtime.run(planes)
+    same = floats[:, :362].argmax(axis=1) == integers[:, :362].argmax(axis=1)
+    assert same.mean() > 0.9
+    assert np.abs(floats[:, 362] - integers[:, 362]).mean() < 0.3  # tens of points of lead
 
 
 OBVIOUS = [

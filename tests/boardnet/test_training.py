@@ -16,6 +16,7 @@ from boardnet.cli import main
 from boardnet.errors import BoardnetError
 from boardnet.predictor import Predictor
 from boardnet.train import HELD_BACK, hold_back, recipe
+from common.modelfile import read_facts
 
 GAMES = Path(__file__).parents[2] / "data" / "games"
 
@@ -66,6 +67,34 @@ def test_games_become_a_network_that_answers(
     assert main(["predict", str(game), "--json", *weights]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert sum(prior for prior in answer["policy"] if prior >= 0) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_network_of_integers_answers_nearly_as_that_of_floats(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, games = tmp_path / "run", str(GAMES)
+    assert main(["train", str(packed), "--recipe", tiny(tmp_path), "-o", str(run)]) == 0
+    assert main(["export", str(run), "-o", str(tmp_path / "floats")]) == 0
+    told = ["--calibrate", games, "--test", games]
+    assert main(["export", str(run), "-o", str(tmp_path / "integers"), *told]) == 0
+    capsys.readouterr()
+    floats, integers = (
+        Predictor.load(tmp_path / name / "policy.onnx") for name in ("floats", "integers")
+    )
+    game = records.read(next(GAMES.glob("*.sgf")))
+    before, after = (
+        np.stack([one.policy for one in network.predict_all(game, range(0, 100, 10))])
+        for network in (floats, integers)
+    )
+    assert 0 < np.abs(after - before).max() < 0.02
+    assert "integers" not in floats.facts
+    assert integers.facts["integers"]
+    assert integers.facts["accuracy"]  # of the integers, not of the floats
+    weights = [
+        read_facts(tmp_path / name / "policy.safetensors") for name in ("floats", "integers")
+    ]
+    assert "integers" not in weights[0]
+    assert weights[1] == integers.facts
 
 
 def test_the_games_held_back_are_those_not_trained_on(packed: Path) -> None:

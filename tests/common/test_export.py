@@ -21,7 +21,7 @@ from common import modelfile
 from common.axes import BOARD, check
 from common.errors import CommonError
 from common.export import export_onnx, export_weights, load_weights
-from common.modelfile import read_facts, seal_onnx, seal_weights, write_model
+from common.modelfile import read_facts, restate, seal_onnx, seal_weights, write_model
 
 DYNAMIC = {0: "batch", 2: "row", 3: "column"}
 
@@ -239,3 +239,15 @@ def test_sealing_keeps_the_content_and_says_its_sum(content: bytes, facts: dict[
     assert hashlib.sha256(sealed[:-76]).hexdigest().encode() == sealed[-64:]
     weights = (2).to_bytes(8, "little") + b"{}" + content
     assert seal_weights(weights, facts).endswith(content)
+
+
+@pytest.mark.parametrize("name", ["tiny.onnx", "tiny.safetensors"])
+def test_other_facts_of_the_same_numbers(tmp_path: Path, name: str) -> None:
+    path, fresh = tmp_path / name, tmp_path / "fresh" / name
+    facts = {"accuracy": 0.5, "words": ["ä", "b"]}
+    for where, said in ((path, FACTS), (fresh, facts)):
+        export_onnx(TinyNetwork(), [boards(1, 9, 9)], where.with_suffix(".onnx"), facts=said)
+        export_weights(TinyNetwork(), where.with_suffix(".safetensors"), facts=said)
+    restate(path, facts)
+    assert read_facts(path) == facts
+    assert path.read_bytes() == fresh.read_bytes()
