@@ -28,7 +28,7 @@ from experiments.measuring import Experiment, Run, Table
 
 TOLD, ALONE, SHIPPED = "told the rank", "not told", "as it ships"
 KINDS = ("kgs", "tygem", "pro")
-STEPS, GAMES = 1_500, 2_000
+STEPS, GAMES = 800, 2_000
 
 EDGES = (7, 8, 9, 10)
 """Ranks at which a new group begins: up to 6 dan, 7, 8, 9 dan, professional."""
