@@ -115,7 +115,8 @@ def _answers(network: nn.Module, planes: NDArray[np.uint8], group: NDArray[np.in
 
 def draw(table: Table) -> Any:
     """Bars of top-1 by kind of games."""
-    return bars(table, "share of moves foreseen", columns=[f"top-1 {kind}" for kind in KINDS])
+    columns = [f"top-1 {kind}" for kind in KINDS]
+    return bars(table, "share of moves foreseen", columns=columns, from_zero=True)
 
 
 EXPERIMENT = Experiment(

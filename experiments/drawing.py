@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from common.curves import COLOURS
-from experiments.measuring import Table
+from experiments.measuring import Cell, Table
 
 SIZE = (9.0, 4.6)
 """Inches, at DOTS to the inch."""
 
 DOTS = 110
+
+TICK, NAME = 14, 24
+"""Letters to a line, of what stands below bars and of a network's name."""
 
 
 def bars(
@@ -30,11 +34,11 @@ def bars(
         cells = [table.cell(network, column) for column in columns]
         at = [number + width * (place - (len(table.rows) - 1) / 2) for number in range(len(cells))]
         plot.bar(
-            at, [cell.mean for cell in cells], width, label=network, color=_colour(place),
-            yerr=[_error(cell.error) for cell in cells], capsize=2, error_kw={"lw": 0.8},
+            at, [cell.mean for cell in cells], width, label=fill(network, NAME),
+            color=_colour(place), yerr=_errors(cells), capsize=2, error_kw={"lw": 0.8},
         )  # fmt: skip
         least = min(least, *(cell.mean for cell in cells))
-    plot.set_xticks(range(len(columns)), columns)
+    plot.set_xticks(range(len(columns)), [fill(column, TICK) for column in columns])
     if not from_zero and least > 0.3:
         # Differences of a point are not seen on bars that start at zero; the axis says where it
         # starts.
@@ -49,8 +53,8 @@ def lines(table: Table, at: Sequence[float], along: str, axis: str) -> Figure:
     for place, network in enumerate(table.rows):
         cells = [table.cell(network, column) for column in table.columns]
         plot.errorbar(
-            at, [cell.mean for cell in cells], yerr=[_error(cell.error) for cell in cells],
-            label=network, color=_colour(place), marker="o", capsize=3,
+            at, [cell.mean for cell in cells], yerr=_errors(cells),
+            label=fill(network, NAME), color=_colour(place), marker="o", capsize=3,
         )  # fmt: skip
     plot.set_xscale("log")
     plot.set_xticks(at, [f"{value:,}" for value in at])
@@ -84,5 +88,6 @@ def _colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
-def _error(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
+def _errors(cells: Sequence[Cell]) -> list[float] | None:
+    """What a whisker shows; one seed alone has none."""
+    return None if math.isnan(cells[0].error) else [cell.error for cell in cells]
