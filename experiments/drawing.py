@@ -18,8 +18,8 @@ SIZE = (9.0, 4.6)
 
 DOTS = 110
 
-TICK, NAME = 14, 24
-"""Letters to a line, of what stands below bars and of a network's name."""
+TICKS, NAME = 78, 24
+"""Letters to a line: of all that stands below bars together, and of a network's name."""
 
 
 def bars(
@@ -38,7 +38,8 @@ def bars(
             color=_colour(place), yerr=_errors(cells), capsize=2, error_kw={"lw": 0.8},
         )  # fmt: skip
         least = min(least, *(cell.mean for cell in cells))
-    plot.set_xticks(range(len(columns)), [fill(column, TICK) for column in columns])
+    letters = TICKS // len(columns)
+    plot.set_xticks(range(len(columns)), [fill(column, letters) for column in columns])
     if not from_zero and least > 0.3:
         # Differences of a point are not seen on bars that start at zero; the axis says where it
         # starts.
