@@ -19,6 +19,7 @@ from experiments import (
     board_sharing,
     digits_sharing,
     digits_subsampling,
+    speech_recipe,
     speech_sliding,
     speech_speakers,
     speech_twins,
@@ -30,7 +31,7 @@ ALL = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         digits_sharing, digits_subsampling, board_pooling, board_sharing, speech_sliding,
-        speech_twins, speech_speakers, board_rank,
+        speech_twins, speech_recipe, speech_speakers, board_rank,
     )
 }  # fmt: skip
 DOCS = Path(__file__).parent.parent / "docs"

@@ -13,7 +13,7 @@ from experiments import speech
 from experiments.drawing import bars
 from experiments.learning import size
 from experiments.measuring import Experiment, Run, Table
-from experiments.speech_twins import BATCH, BOTH, OURS, build, by_recipe
+from experiments.speech_twins import BOTH, OURS, build
 from speechnet.clips.words import Clip
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import evaluation_window
@@ -36,7 +36,7 @@ def measure(speaker: str, seed: int, data: Path) -> Run:
     measured = {}
     for name, network in (("along frequency", OURS), ("along both (2-D)", BOTH)):
         made = build(network, base.network, front, base.labels, seed)
-        taught = by_recipe(made, base, replace(known, clips=others), STEPS, seed)
+        taught = speech.by_recipe(made, base, replace(known, clips=others), STEPS, seed)
         measured[name] = float((speech.answers(taught, mel) == truth).mean())
     return Run(speaker, seed, size(made.frames) + size(made.head), measured)
 
@@ -56,8 +56,9 @@ EXPERIMENT = Experiment(
     name="speech-speakers",
     title="A voice that nobody has heard",
     claim="What is learnt from other voices holds for one that is new.",
-    setting=f"the recipe of the network that ships, {STEPS:,} steps of {BATCH}, one of the five"
-    " speakers of the Free Spoken Digit Dataset left out; his 500 clips of ten digits",
+    setting=f"the recipe of the network that ships, {STEPS:,} steps of {speech.TAUGHT},"
+    " one of the five speakers of the Free Spoken Digit Dataset left out; his 500 clips of"
+    " ten digits",
     networks=SPEAKERS,
     measure=measure,
     draw=draw,
