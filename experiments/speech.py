@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -107,9 +108,10 @@ class Temporal(nn.Module):
 
 
 def matched(make: Callable[[int], nn.Module], target: int) -> int:
-    """The width with which a network comes nearest to `target` weights."""
+    """The width with which a network comes nearest to `target` weights; a wider one has more."""
     widths = range(4, 400)
-    return min(widths, key=lambda width: abs(size(make(width)) - target))
+    at = bisect_left(widths, target, key=lambda width: size(make(width)))
+    return min(widths[max(at - 1, 0) : at + 1], key=lambda width: abs(size(make(width)) - target))
 
 
 @torch.no_grad()
