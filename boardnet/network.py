@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from boardnet.errors import BoardnetError
 from boardnet.planes import NAMES
 from common.axes import BOARD
-from common.conv import NestedBottleneck, ResidualBlock, conv
+from common.conv import NestedBottleneck, ResidualBlock, conv, dense
 from common.pool import global_pool
 
 
@@ -69,13 +69,13 @@ class PolicyNetwork(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.local = conv(BOARD, channels, head, 1, bias=False, rng=rng)
         self.overall = conv(BOARD, channels, head, 1, bias=False, rng=rng)
-        self.bias = nn.Linear(2 * head, head)
+        self.bias = dense(2 * head, head, rng)
         self.point = conv(BOARD, head, 1, 1, bias=False, rng=rng)
-        self.no_point = nn.Linear(2 * head, 1)
+        self.no_point = dense(2 * head, 1, rng)
         if config.value:
             self.judged = conv(BOARD, channels, config.value, 1, rng=rng)
             self.verdict = nn.Sequential(
-                nn.Linear(2 * config.value, 64), nn.ReLU(inplace=True), nn.Linear(64, 2)
+                dense(2 * config.value, 64, rng), nn.ReLU(inplace=True), dense(64, 2, rng)
             )
 
     def forward(self, planes: Tensor) -> Tensor:

@@ -66,6 +66,14 @@ def conv(
     return layer
 
 
+def dense(inputs: int, outputs: int, rng: torch.Generator | None = None) -> nn.Linear:
+    """A dense layer, He-initialised from `rng`, with zero bias."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 def _padding(
     declaration: Declaration,
     extents: Sequence[int],

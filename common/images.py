@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from common.axes import PICTURE
-from common.conv import conv
+from common.conv import conv, dense
 from common.errors import CommonError
 from common.export import export_onnx, export_weights, load_weights
 from common.image_classifier import Prepare, prepare
@@ -70,13 +70,13 @@ class ImageCNN(nn.Module):
         self.features, maps = _stages(channels, stages, norm, (rows, columns), rng)
         count = stages[-1][-1] * (1 if average else maps[0] * maps[1])
         gather = nn.AdaptiveAvgPool2d(1) if average else nn.Identity()
-        dense = [dense_layer(count, hidden, rng), nn.ReLU()] if hidden else []
+        between = [dense(count, hidden, rng), nn.ReLU()] if hidden else []
         self.classifier = nn.Sequential(
             *([gather] if average else []),
             nn.Flatten(),
             *([nn.Dropout(dropout)] if dropout else []),
-            *dense,
-            dense_layer(hidden or count, len(labels), rng),
+            *between,
+            dense(hidden or count, len(labels), rng),
         )
 
     def forward(self, batch: Tensor) -> Tensor:
@@ -152,14 +152,6 @@ def _stages(
                 "take larger pictures or fewer stages"
             )
     return nn.Sequential(*parts), (rows, columns)
-
-
-def dense_layer(inputs: int, outputs: int, rng: torch.Generator | None = None) -> nn.Linear:
-    """A dense layer, He-initialised from `rng`, with zero bias."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 @dataclass(frozen=True)

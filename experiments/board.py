@@ -18,7 +18,7 @@ from boardnet.corpus import Corpus
 from boardnet.planes import LAST, NAMES
 from boardnet.symmetry import inverse, turn
 from common.axes import PICTURE
-from common.conv import ResidualBlock, conv
+from common.conv import ResidualBlock, conv, dense
 
 PLANES, SIZE, BATCH = len(NAMES), 19, 128
 KINDS = ("tygem", "kgs")
@@ -73,7 +73,7 @@ class Tower(nn.Module):
             nn.ReLU(),
         )  # fmt: skip
         self.point = conv(PICTURE, channels, 1, 1, rng=rng)
-        self.no_point = nn.Linear(channels, 1)
+        self.no_point = dense(channels, 1, rng)
 
     def forward(self, planes: Tensor) -> Tensor:
         near = self.first(self.stem(planes.to(self.stem.weight.dtype)))

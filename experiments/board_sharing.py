@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from boardnet.train import loss
 from common.axes import BOARD
-from common.conv import conv
+from common.conv import conv, dense
 from experiments import board
 from experiments.drawing import bars
 from experiments.learning import learnt, size
@@ -55,7 +55,7 @@ class _Plain(nn.Module):
             layer(width, width), nn.ReLU(),
         )  # fmt: skip
         self.point = layer(width, 1)
-        self.no_point = nn.Linear(width, 1)
+        self.no_point = dense(width, 1, rng)
 
     def forward(self, planes: Tensor) -> Tensor:
         maps = self.maps(planes.to(self.no_point.weight.dtype))

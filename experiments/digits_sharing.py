@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from common import mnist
-from common.images import dense_layer
+from common.conv import dense
 from experiments.drawing import lines
 from experiments.learning import learnt, size
 from experiments.measuring import Experiment, Run, Table
@@ -49,14 +49,14 @@ def build(network: str, rng: torch.Generator) -> nn.Module:
         return mnist.network(rng=rng)
     if network == DENSE:
         return nn.Sequential(
-            nn.Flatten(), dense_layer(28 * 28, 155, rng), nn.ReLU(), dense_layer(155, 100, rng),
-            nn.ReLU(), dense_layer(100, 10, rng),
+            nn.Flatten(), dense(28 * 28, 155, rng), nn.ReLU(), dense(155, 100, rng),
+            nn.ReLU(), dense(100, 10, rng),
         )  # fmt: skip
     first, second = (6, 10) if network == UNSHARED else (25, 50)
     return nn.Sequential(
         Unshared(1, first, (28, 28), rng=rng), nn.ReLU(), nn.MaxPool2d(2),
         Unshared(first, second, (13, 13), rng=rng), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), dense_layer(25 * second, 100, rng), nn.ReLU(), dense_layer(100, 10, rng),
+        nn.Flatten(), dense(25 * second, 100, rng), nn.ReLU(), dense(100, 10, rng),
     )  # fmt: skip
 
 

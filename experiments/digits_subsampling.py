@@ -11,8 +11,7 @@ from torch.nn import functional
 
 from common import mnist
 from common.axes import PICTURE
-from common.conv import conv
-from common.images import dense_layer
+from common.conv import conv, dense
 from common.pool import pool
 from experiments.digits_sharing import _Batches, digits
 from experiments.drawing import bars
@@ -56,8 +55,8 @@ def build(network: str, rng: torch.Generator) -> nn.Module:
     return nn.Sequential(
         conv(PICTURE, 1, first, stride=stride, padding=0, rng=rng), nn.ReLU(), *smaller,
         conv(PICTURE, first, second, stride=stride, padding=0, rng=rng), nn.ReLU(), *smaller,
-        nn.Flatten(), dense_layer(places**2 * second, 100, rng), nn.ReLU(),
-        dense_layer(100, 10, rng),
+        nn.Flatten(), dense(places**2 * second, 100, rng), nn.ReLU(),
+        dense(100, 10, rng),
     )  # fmt: skip
 
 

@@ -91,6 +91,8 @@ class Temporal(nn.Module):
         for part in self.modules():
             if isinstance(part, nn.Conv1d):
                 nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=rng)
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
 
     def forward(self, mel: Tensor) -> Tensor:
         """mel: [batch, band, frame], or its `planes`."""

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from boardnet import corpus, records
 from boardnet.cli import main
 from boardnet.errors import BoardnetError
+from boardnet.network import PolicyNetwork
 from boardnet.predictor import Predictor
 from boardnet.train import HELD_BACK, hold_back, recipe
 from common.modelfile import read_facts
@@ -95,6 +97,16 @@ def test_a_network_of_integers_answers_nearly_as_that_of_floats(
     ]
     assert "integers" not in weights[0]
     assert weights[1] == integers.facts
+
+
+@pytest.mark.parametrize("name", ["small", "base", "value"])
+def test_a_network_begins_with_the_weights_of_its_seed_alone(name: str) -> None:
+    begun = []
+    for other in (1, 2):  # what else has drawn numbers before
+        torch.manual_seed(other)
+        rng = torch.Generator().manual_seed(0)
+        begun.append(PolicyNetwork(recipe(name).network, rng).state_dict())
+    assert all(torch.equal(value, begun[1][key]) for key, value in begun[0].items())
 
 
 def test_the_games_held_back_are_those_not_trained_on(packed: Path) -> None:
