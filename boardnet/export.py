@@ -58,8 +58,8 @@ def export(
     Raises CommonError if `run` has no checkpoint.
     """
     network, facts = _model(run) if run.suffix == ".safetensors" else _trained(run)
+    facts.pop("integers", None)  # of the model that is measured anew
     paths = _write(network, folder, facts)
-    facts.pop("integers", None)
     if calibrate is not None:
         facts["integers"] = _integers(paths[0], calibrate)
     predictor = Predictor.load(paths[0])
