@@ -9,9 +9,7 @@ from typing import Any
 import torch
 
 from experiments import speech
-from experiments.drawing import bars
-from experiments.learning import size
-from experiments.measuring import Experiment, Run, Table
+from experiments.measuring import Experiment, Run
 from speechnet.network import NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd
 from speechnet.training import train
@@ -37,9 +35,7 @@ def measure(network: str, seed: int, data: Path) -> Run:
     left = replace(base, augment=replace(base.augment, **WITHOUT.get(network, {})))
     rng = torch.Generator().manual_seed(seed)
     made = WordNetwork(shape(network, base.network), bands=front.bands, labels=base.labels, rng=rng)
-    taught = speech.by_recipe(made, left, speech.learnt_from(data), STEPS, seed)
-    count = size(made.frames) + size(made.head)
-    return Run(network, seed, count, speech.scores(taught, data, base.labels))
+    return speech.measured(network, seed, made, left, STEPS, data)
 
 
 def shape(network: str, config: NetworkConfig) -> NetworkConfig:
@@ -52,11 +48,6 @@ def shape(network: str, config: NetworkConfig) -> NetworkConfig:
     return config
 
 
-def draw(table: Table) -> Any:
-    """Bars of the commands' recall, clean and in noise."""
-    return bars(table, "balanced recall", columns=["ten commands", "at 10 dB", "unknown"])
-
-
 EXPERIMENT = Experiment(
     name="speech-recipe",
     title="What each part of the recipe brings",
@@ -65,6 +56,6 @@ EXPERIMENT = Experiment(
     f" {speech.TAUGHT}; the validation people's 1,194 clips",
     networks=(WHOLE, HALF, LEVELS, *WITHOUT),
     measure=measure,
-    draw=draw,
+    draw=speech.draw,
     seeds=1,
 )

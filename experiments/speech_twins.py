@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from experiments import speech
-from experiments.drawing import bars
 from experiments.learning import size
-from experiments.measuring import Experiment, Run, Table
+from experiments.measuring import Experiment, Run
 from speechnet.network import FrameNetwork, NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd
 from speechnet.training import train
@@ -28,9 +26,7 @@ def measure(network: str, seed: int, data: Path) -> Run:
     """Train by the recipe, in fewer steps; the validation people's clips, clean and in noise."""
     base = train.recipe("base")
     made = build(network, base.network, FrontEnd.make(**base.front), base.labels, seed)
-    taught = speech.by_recipe(made, base, speech.learnt_from(data), STEPS, seed)
-    count = size(made.frames) + size(made.head)
-    return Run(network, seed, count, speech.scores(taught, data, base.labels))
+    return speech.measured(network, seed, made, base, STEPS, data)
 
 
 def build(
@@ -56,11 +52,6 @@ def build(
     return made
 
 
-def draw(table: Table) -> Any:
-    """Bars of the commands' recall, clean and in noise."""
-    return bars(table, "balanced recall", columns=["ten commands", "at 10 dB", "unknown"])
-
-
 EXPERIMENT = Experiment(
     name="speech-twins",
     title="The price of the rule",
@@ -69,5 +60,5 @@ EXPERIMENT = Experiment(
     f" {speech.TAUGHT}; the validation people's 1,194 clips",
     networks=(OURS, BOTH, TIME),
     measure=measure,
-    draw=draw,
+    draw=speech.draw,
 )
