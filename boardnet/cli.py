@@ -6,12 +6,12 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boardnet.errors import BoardnetError
-from boardnet.making_cli import add_answering, add_commands
+from boardnet.making_cli import Refusal, add_answering, add_commands
 from common.arguments import natural, positive
 from common.errors import CommonError
 
@@ -26,6 +26,8 @@ ALL_GAMES = 0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names are of all the world, terminals are not
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
     try:
         status: int | None = args.run(args)
@@ -44,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def predict(args: argparse.Namespace) -> int:
     """The next move of each game."""
     from boardnet.predictor import Predictor
-    from boardnet.records import files
 
     if args.game == ALL_GAMES and args.variation != 1:
         raise BoardnetError("--variation is one of a game: name that game, not all")
-    paths = [path for place in args.games for path in files(place)]
+    refused = Refusal()
+    paths = _files(args.games, refused)
     predictor = Predictor.load(args.weights)
     if args.draw:
         from boardnet.figures import check_writable, predicted, write
@@ -56,30 +58,55 @@ def predict(args: argparse.Namespace) -> int:
         check_writable(args.draw)
         if len(paths) > 1 or args.all or args.game == ALL_GAMES:
             raise BoardnetError("--draw makes one picture: name one game and one turn")
-    failed = 0
-
-    def refused(error: CommonError) -> None:
-        nonlocal failed
-        failed = 1
-        print(f"boardnet: {error}", file=sys.stderr)
-
     for path in _counted("predicting", paths):
         try:
-            for game in _lines(path, args.game, args.variation, refused):
+            for number, name, game in _lines(path, args.game, args.variation, refused):
+                told = _told(name, number)
                 try:
                     found = _predicted(predictor, game, args)
                 except BoardnetError as error:
-                    refused(BoardnetError(f"{path}: {error}"))
+                    refused(BoardnetError(f"{told}: {error}"))
                     continue
-                for note in (*game.notes, *found[0].notes):
-                    print(f"boardnet: {path}: {note}", file=sys.stderr)
+                _say_notes(told, (*game.notes, *found[0].notes))
                 for prediction in found:
-                    print(_json(path, prediction) if args.json else _drawn(path, prediction))
+                    if args.json:
+                        print(json.dumps(_place(path, name, number) | _answer(prediction)))
+                    else:
+                        print(_drawn(told, prediction))
                 if args.draw:
                     write(predicted(path.name, found[-1]), args.draw)
         except CommonError as error:
             refused(error)
-    return failed
+    return refused.status
+
+
+def _files(places: Sequence[Path], refused: Refusal) -> list[Path]:
+    """The game files of all places, without those that hold none."""
+    from boardnet.records import files
+
+    found: list[Path] = []
+    for place in places:
+        try:
+            found += files(place)
+        except BoardnetError as error:
+            refused(error)
+    return found
+
+
+def _told(name: str, number: int) -> str:
+    """What a game is called to a person: its file, and which of it."""
+    return f"{name}, game {number}" if number > 1 else name
+
+
+def _place(path: Path, name: str, number: int) -> dict[str, Any]:
+    """The same in JSON. name: of the game's file, in `path` if that is an archive."""
+    entry = {} if name == str(path) else {"entry": name.removeprefix(f"{path}/")}
+    return {"file": str(path), **entry, "game": number}
+
+
+def _say_notes(told: str, notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"boardnet: {told}: {note}", file=sys.stderr)
 
 
 def _predicted(predictor: Predictor, game: Game, args: argparse.Namespace) -> list[Prediction]:
@@ -93,22 +120,18 @@ def _predicted(predictor: Predictor, game: Game, args: argparse.Namespace) -> li
 
 
 def _lines(
-    path: Path, number: int, variation: int, refused: Callable[[CommonError], None]
-) -> Iterator[Game]:
+    path: Path, number: int, variation: int, refused: Refusal
+) -> Iterator[tuple[int, str, Game]]:
     """A game's main line, 1, or one of its variations, counted in the order of the file; or the
-    main lines of all games of a file."""
+    main lines of all games of a file. As `records.numbered` gives them."""
     from boardnet import records
 
     if number == ALL_GAMES:
-        yield from records.iterate(path, refused)
+        yield from records.numbered(path, refused)
     elif variation == 1:
-        yield records.read(path, number)
+        yield number, str(path), records.read(path, number)
     else:
-        found = records.lines(path, number)
-        if variation > len(found):
-            has = f"{len(found)} lines of play, the main line counted as 1"
-            raise BoardnetError(f"{path} has {has}")
-        yield found[variation - 1]
+        yield number, str(path), records.variation(path, variation, number)
 
 
 def explain(args: argparse.Namespace) -> None:
@@ -183,83 +206,116 @@ def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
 
 def review(args: argparse.Namespace) -> int:
     """How expected the moves of games were."""
-    from boardnet import records, reporting
     from boardnet.predictor import Predictor
-    from boardnet.records import files
+
+    refused = Refusal()
+    paths = _files(args.games, refused)
+    if args.game and len(paths) > 1:
+        raise BoardnetError("--game N is one of a file: name that file alone, or take --game all")
+    if args.output is not None:
+        if len(paths) > 1 or args.game == ALL_GAMES:
+            raise BoardnetError("-o writes one review: name one game")
+        for path in paths:
+            _check_review(args.output, path)
+    predictor = Predictor.load(args.weights)
+    if len(paths) == 1 and args.game != ALL_GAMES:
+        _review_one(args, predictor, paths[0], refused)
+    else:
+        _review_all(args, predictor, paths, refused)
+    return refused.status
+
+
+def _review_all(
+    args: argparse.Namespace, predictor: Predictor, paths: Sequence[Path], refused: Refusal
+) -> None:
+    """A line for each game of each file, then one for each player."""
+    from boardnet import records, reporting
     from boardnet.review import review as reviewed
 
-    paths = [path for one in args.games for path in files(one)]
-    if args.output is not None:
-        if len(paths) > 1:
-            raise BoardnetError("-o writes one review: name one game")
-        _check_review(args.output, paths[0])
-    predictor = Predictor.load(args.weights)
-    if args.output is not None or len(paths) == 1:
-        return _review_one(args, predictor, paths[0])
-
-    failed, scores = 0, []
+    scores = []
     for path in _counted("reviewing", paths):
-        refused: list[BoardnetError] = []
         try:
-            for game in records.iterate(path, refused=refused.append):
-                found = reviewed(predictor, game, symmetries=args.symmetries)
+            for number, name, game in records.numbered(path, refused):
+                told = _told(name, number)
+                try:
+                    found = reviewed(predictor, game, symmetries=args.symmetries)
+                except BoardnetError as error:
+                    refused(BoardnetError(f"{told}: {error}"))
+                    continue
+                _say_notes(told, (*game.notes, *found.notes))
                 if args.json:
-                    print(json.dumps(reporting.review_json(str(path), found)), flush=True)
+                    row = reporting.review_json(str(path), found) | _place(path, name, number)
+                    print(json.dumps(row), flush=True)
                 else:
-                    print(reporting.game_line(path.name, found), flush=True)
+                    print(reporting.game_line(Path(told).name, found), flush=True)
                 for player in reporting.PLAYERS:
                     if (score := found.score(player)) is not None:
                         scores.append((reporting.player_name(found, player), score))
         except CommonError as error:
-            failed = 1
-            print(f"boardnet: {error}", file=sys.stderr)
-        for why in refused:
-            failed = 1
-            print(f"boardnet: {why}", file=sys.stderr)
+            refused(error)
     if scores and not args.json:
         print("", *reporting.summary_lines(scores), sep="\n")
-    return failed
 
 
-def _review_one(args: argparse.Namespace, predictor: Predictor, path: Path) -> int:
+def _review_one(
+    args: argparse.Namespace, predictor: Predictor, path: Path, refused: Refusal
+) -> None:
+    """One game in full: printed, or written."""
     from boardnet import records, reporting
     from boardnet.drawing import style_of
     from boardnet.review import review as reviewed
 
-    game = records.read(path, args.game)
+    number = args.game or 1
+    told = _told(str(path), number)
+    game = records.read(path, number)
     found = reviewed(predictor, game, symmetries=args.symmetries)
-    for note in (*game.notes, *found.notes):
-        print(f"boardnet: {path}: {note}", file=sys.stderr)
-    if args.output is None:
-        if args.json:
-            print(json.dumps(reporting.review_json(str(path), found)))
-        else:
-            print(reporting.review_text(str(path), found, style_of(sys.stdout)))
-        return 0
-    if args.output.suffix == ".html":
+    _say_notes(told, (*game.notes, *found.notes))
+    if args.output is None and args.json:
+        print(json.dumps(reporting.review_json(str(path), found) | _place(path, str(path), number)))
+    elif args.output is None:
+        print(reporting.review_text(told, found, style_of(sys.stdout)))
+    elif args.output.suffix == ".html":
         from boardnet.page import page, variations
 
-        beside = variations(predictor, found, records.lines(path, args.game))
-        written = page(path.name, found, beside).encode()
+        beside = variations(predictor, found, records.lines(path, number, refused))
+        _write(args.output, page(path.name, found, beside).encode())
     else:
         from boardnet.annotate import annotated
 
-        written = annotated(records.contents(path), found, args.game)
-    part = args.output.with_name(f".{args.output.name}.part")
-    part.write_bytes(written)
-    part.replace(args.output)
-    print(f"boardnet: {args.output}", file=sys.stderr)
-    return 0
+        _write(args.output, annotated(records.contents(path), found, number))
+    if args.game is None:
+        others = sum(1 for _ in records.trees(path, lambda error: None)) - 1
+        if others:
+            how = "--game N takes one of them, --game all every one"
+            _say_notes(told, [f"games not reviewed: {others} ({how})"])
+
+
+def _write(output: Path, data: bytes) -> None:
+    """Beside its name first, so that nothing half-written bears it."""
+    part = output.with_name(f".{output.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(output)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BoardnetError(f"cannot write {output}: {error.strerror}") from error
+    print(f"boardnet: {output}", file=sys.stderr)
 
 
 def _check_review(output: Path, source: Path) -> None:
     """Said before the work, not after it."""
+    from boardnet.records import is_archive
+
     if output.suffix not in (".sgf", ".html"):
         raise BoardnetError(f"{output}: a review is written to a file that ends in .sgf or .html")
     if not output.parent.is_dir():
         raise BoardnetError(f"there is no folder {output.parent}")
-    if output.exists() and output.samefile(source):
+    if output.is_dir():
+        raise BoardnetError(f"{output} is a folder: name a file in it")
+    if output.exists() and source.exists() and output.samefile(source):
         raise BoardnetError(f"{output} is the record itself: name another file")
+    if output.suffix == ".sgf" and is_archive(source.name):
+        raise BoardnetError(f"{source} is an archive: unpack the record that is to get comments")
 
 
 def _counted(what: str, paths: Sequence[Path]) -> Iterator[Path]:
@@ -308,19 +364,19 @@ def gtp(args: argparse.Namespace) -> None:
         sys.stdout.flush()
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace", newline="\n")
+        sys.stdout.reconfigure(newline="\n")
     # Unbuffered: a thread that waits in a buffer holds its lock, and Python could not end.
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as lines:
         serve(Session(engine, number), lines, say)
 
 
-def _json(path: Path, prediction: Prediction) -> str:
+def _answer(prediction: Prediction) -> dict[str, Any]:
+    """What is said of a position in JSON."""
     from boardnet.vertices import vertex
 
     rows, columns = prediction.rows, prediction.columns
     cells = "".join(".XO"[stone] for stone in prediction.stones)
-    answer: dict[str, Any] = {
-        "file": str(path),
+    return {
         "turnNumber": prediction.turn,
         "moves": prediction.turn,
         "currentPlayer": "BW"[prediction.player - 1],
@@ -332,7 +388,6 @@ def _json(path: Path, prediction: Prediction) -> str:
         "board": "/".join(cells[row * columns : (row + 1) * columns] for row in range(rows)),
         "policy": [round(float(prior), 6) for prior in prediction.policy],
     }
-    return json.dumps(answer)
 
 
 def _root(prediction: Prediction) -> dict[str, Any]:
@@ -342,7 +397,7 @@ def _root(prediction: Prediction) -> dict[str, Any]:
     return {"currentPlayer": player, "winrate": round(prediction.winrate, 4)}
 
 
-def _drawn(path: Path, prediction: Prediction) -> str:
+def _drawn(told: str, prediction: Prediction) -> str:
     from boardnet.drawing import board_text, style_of
 
     player = ("Black", "White")[prediction.player - 1]
@@ -355,7 +410,7 @@ def _drawn(path: Path, prediction: Prediction) -> str:
         style=style_of(sys.stdout),
     )
     wins = "" if prediction.winrate is None else f", who wins with {prediction.winrate:.0%}"
-    return f"{path}: {player} to play move {prediction.turn + 1}{wins}\n\n{board}"
+    return f"{told}: {player} to play move {prediction.turn + 1}{wins}\n\n{board}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -393,7 +448,8 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("review", help="how expected the moves of a game were")
     one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
-    one.add_argument("--game", type=positive, default=1, help="which game of a collection")
+    one.add_argument("--game", type=_game, metavar="N|all",
+                     help="which game of a file (default: 1; of several files, all)")  # fmt: skip
     one.add_argument("--json", action="store_true", help="one JSON object a game")
     one.add_argument("-o", "--output", type=Path, metavar="OUT.sgf|html",
                      help="the record with comments and labels, or a page to look at")  # fmt: skip

@@ -85,11 +85,11 @@ def text(
 
 
 def _charts(found: Mapping[str, Any]) -> list[tuple[str, Counts]]:
-    """What is drawn: each with its title, and not more than can be looked at."""
+    """What is drawn: each with its title, and not more than can be looked at; of no games none."""
     titles = {"years": "Year", "ranks": "Rank of the weaker player", "lengths": "Moves",
               "results": "Won by", "handicaps": "Handicap", "komi": "Komi",
               "sources": "Source"}  # fmt: skip
-    return [(title, _fewer(found[kind])) for kind, title in titles.items()]
+    return [(title, _fewer(found[kind])) for kind, title in titles.items() if found[kind]]
 
 
 def _fewer(counts: Counts) -> Counts:

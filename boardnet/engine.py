@@ -7,7 +7,7 @@ is over. `gtp` speaks for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from boardnet.vertices import Point
 
 LIKELY = 2  # a pass among so many of the likeliest moves answers a pass
 KOMI = 7.5
+_NOTHING = 0, EMPTY
 
 
 class Engine:
@@ -45,7 +46,10 @@ class Engine:
         if not 0 <= resign < 1:
             raise BoardnetError(f"resign must be a chance from 0 to 1, got {resign}")
         if resign and "value" not in predictor.facts:
-            raise BoardnetError("this model has no value, so it cannot know when to resign")
+            raise BoardnetError(
+                "this model has no calibrated value, so it cannot know when to resign: export one"
+                " that was trained with a value with --usual GAMES"
+            )
         self.predictor = predictor
         self.resign = resign
         self.temperature = temperature
@@ -53,6 +57,7 @@ class Engine:
         self.rng = rng or np.random.default_rng(0)
         self.komi = KOMI
         self._actions: list[Action] = []
+        self._loaded = _NOTHING
         self._board: list[int] = []  # see `rules`
         self._seen: set[tuple[int, ...]] = set()  # positions after moves
         self._ko = self._ko_for = 0
@@ -75,14 +80,15 @@ class Engine:
         Raises BoardnetError if it has no such turn or a move before it is illegal.
         """
         turn = len(game.moves) if turn is None else turn
-        actions = game.actions_before(turn) if turn < len(game.moves) else game.actions
-        before = self.rows, self.columns, self._actions
+        player = game.player_to_move(turn)
+        actions = game.actions_before(turn)
+        before = self.rows, self.columns, self._actions, self._loaded
         self.rows, self.columns = game.rows, game.columns
         try:
-            self._restart(list(actions))
+            self._restart(list(actions), (len(actions), player))
         except BoardnetError:
             self.rows, self.columns = before[:2]
-            self._restart(before[2])
+            self._restart(*before[2:])
             raise
         self.komi = KOMI if game.komi is None else game.komi
 
@@ -105,7 +111,8 @@ class Engine:
         """Take the last move back."""
         if not self._actions or self._actions[-1].kind != MOVE:
             raise BoardnetError("cannot undo")
-        self._restart(self._actions[:-1])
+        kept = self._loaded if len(self._actions) > self._loaded[0] else _NOTHING
+        self._restart(self._actions[:-1], kept)
 
     @property
     def stones(self) -> tuple[int, ...]:
@@ -122,12 +129,15 @@ class Engine:
     @property
     def to_move(self) -> int:
         """Who plays next when nobody says so."""
-        return self.game(EMPTY).player_to_move(len(self.moves))
+        return self.game().player_to_move(len(self.moves))
 
     def game(self, colour: int = EMPTY) -> Game:
-        """The game so far. colour: who is to play next."""
+        """The game so far. colour: who is to play next, by default as the record says that was
+        loaded, if it was and no move followed."""
+        count, player = self._loaded
+        player = colour or (player if len(self._actions) == count else EMPTY)
         return Game(rows=self.rows, columns=self.columns, actions=tuple(self._actions),
-                    player=colour, komi=self.komi)  # fmt: skip
+                    player=player, komi=self.komi)  # fmt: skip
 
     def predict(self, colour: int, *, symmetries: int | None = None, top: int = 0) -> Prediction:
         """What is likely to be played by `colour`: all moves, or the `top` likeliest."""
@@ -150,10 +160,17 @@ class Engine:
         after = self.predictor.predict_each(games, symmetries=self.symmetries)
         return [None if one.winrate is None else 1 - one.winrate for one in after]
 
-    def choose(self, colour: int) -> Point | None:
-        """The network's move, without playing it. None is a pass."""
-        points, chances = zip(*self.sensible(self.predict(colour)), strict=True)
-        if self._answers_pass(colour) and (
+    def choose(self, colour: int, avoid: Container[Point | None] = ()) -> Point | None:
+        """The network's move, without playing it. None is a pass. avoid: moves not to be chosen.
+
+        Raises BoardnetError if there is no other.
+        """
+        found = [one for one in self.sensible(self.predict(colour)) if one[0] not in avoid]
+        if not found:
+            raise BoardnetError("every move is to be avoided")
+        points, chances = zip(*found, strict=True)
+        may_pass = None in points and self._answers_pass(colour)
+        if may_pass and (
             None in points[:LIKELY] or area.is_settled(self.stones, self.rows, self.columns)
         ):
             return None
@@ -210,8 +227,10 @@ class Engine:
         self._board = before
         return after in self._seen
 
-    def _restart(self, actions: list[Action]) -> None:
-        """Play from an empty board on."""
+    def _restart(self, actions: list[Action], loaded: tuple[int, int] = _NOTHING) -> None:
+        """Play from an empty board on. loaded: how many of the actions a record gave, and who it
+        says is to play after them."""
+        self._loaded = loaded
         self._board = empty_board(self.rows, self.columns)
         self._ko = self._ko_for = 0
         self._actions, self._seen = [], set()

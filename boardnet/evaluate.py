@@ -14,6 +14,7 @@ from boardnet import corpus, records
 from boardnet.errors import BoardnetError
 from boardnet.labels import NO_RANK
 from boardnet.predictor import BATCH, Predictor
+from boardnet.records import Refused
 from boardnet.review import PHASES, phase
 from boardnet.rules import BLACK
 from boardnet.value import winrate
@@ -88,29 +89,41 @@ def evaluate(
     seed: int,
     symmetries: int = 1,
     by: str = "",
+    refused: Refused | None = None,
 ) -> Iterator[Score]:
     """A score for each file, and one for all of them together if there are several.
 
     Each file's positions are drawn at random, without repetition, from all moves of its 19x19
     games, passes and handicap games included; illegal moves count as impossible.
     by: of GROUPS; the score of each group follows that of the whole.
+    refused: is given the error of each file and each game that cannot be used, and the next one
+    follows; without it that of a file is raised, and a game is passed over.
     """
     names = GROUPS[by]
     found = []
     for path in paths:
-        games, picked = drawn(path, positions, seed)
+        try:
+            games, picked = drawn(path, positions, seed, refused)
+        except BoardnetError as error:
+            if refused is None:
+                raise
+            refused(error)
+            continue
         found.append(_look(predictor, games, picked, symmetries, by))
         yield from found[-1].scores(str(path), symmetries, names)
     if len(found) > 1:
         yield from _Looks.of_all(found).scores("all", symmetries, names)
 
 
-def drawn(path: Path, positions: int, seed: int) -> tuple[corpus.Corpus, NDArray[np.int64]]:
+def drawn(
+    path: Path, positions: int, seed: int, refused: Refused | None = None
+) -> tuple[corpus.Corpus, NDArray[np.int64]]:
     """A file's 19x19 games, and so many of their positions at random, in order.
 
-    Raises BoardnetError if there are none.
+    refused: is given the error of each game that cannot be used. Raises BoardnetError if there are
+    none.
     """
-    games, _ = corpus.from_games(records.iterate(path, refused=lambda error: None))
+    games, _ = corpus.from_games(records.iterate(path, refused or (lambda error: None)))
     if games.positions == 0:
         raise BoardnetError(f"{path} holds no 19x19 games with moves")
     rng = np.random.default_rng(seed)

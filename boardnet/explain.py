@@ -32,6 +32,7 @@ from boardnet.vertices import Point, parse_vertex
 from common import explain
 from common.explain import hooks
 from common.export import load_weights
+from common.runtime import Runtime
 
 Floats = NDArray[np.float32]
 STEPS = 64  # of integrated gradients
@@ -120,7 +121,7 @@ def depends(
     if not isinstance(game, Game):
         game = records.read(game)
     network = network or load_network()
-    prediction = Predictor.load().predict(game, turn, symmetries=1)
+    prediction = _predictor(network).predict(game, turn)
     planes = planes_of(game, prediction.turn)  # uint8 [plane, row, column]
     likeliest = prediction.candidates[0].point
     chosen = parse_vertex(move, game.rows, game.columns) if move else likeliest
@@ -128,8 +129,9 @@ def depends(
     if prediction.policy[cell] < 0:
         raise BoardnetError(f"{move} is not a legal move there")
 
-    def log_chance(logits: Tensor) -> Tensor:
-        return logits.float().log_softmax(1)[:, cell]
+    def log_chance(answers: Tensor) -> Tensor:
+        policy = answers[:, : game.rows * game.columns + 1]  # what a value head says comes after it
+        return policy.float().log_softmax(1)[:, cell]
 
     removal = _removal(network, game, prediction, planes, log_chance)
     nothing = _without_stones(game, planes)
@@ -197,6 +199,16 @@ def mean_window(examples: Sequence[Example]) -> Floats:
         total += padded[row : row + size, column : column + size]
     mean: Floats = (total / max(1, len(examples))).astype(np.float32)
     return mean
+
+
+def _predictor(network: PolicyNetwork) -> Predictor:
+    """The network itself behind the face of a model file."""
+
+    def run(planes: NDArray[np.uint8]) -> Floats:
+        with hooks.looking(network), torch.no_grad():
+            return hooks.array(network(torch.from_numpy(planes)))
+
+    return Predictor(Runtime(run, {"planes": list(NAMES), "board": [19, 19]}))
 
 
 def _removal(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from boardnet import records
 from boardnet.drawing import board_text
@@ -199,11 +200,11 @@ class Session:
     def _genmove(self, args: list[str]) -> str:
         return self._played(self._colour(args))
 
-    def _played(self, colour: int) -> str:
+    def _played(self, colour: int, avoid: Container[Point | None] = ()) -> str:
         """Play the network's move; its name."""
         if self.engine.gives_up(colour):
             return "resign"
-        point = self.engine.choose(colour)
+        point = self.engine.choose(colour, avoid)
         self.engine.play(colour, point)
         return self._vertex(point)
 
@@ -277,6 +278,7 @@ class Session:
     def _analyze(self, args: list[str], form: Form, *, play: bool = False) -> Analysis:
         """[COLOUR] [INTERVAL] [WORD VALUE...]; the interval in hundredths of a second."""
         colour, interval, most = self.engine.to_move, 100.0, 0
+        ruled: list[tuple[str, list[str]]] = []
         words = list(args)
         while words:
             word = words.pop(0).lower()
@@ -290,16 +292,38 @@ class Session:
                 number = _whole(words.pop(0) if words else "", "syntax error")
                 most = number if word == "maxmoves" else most
             elif word in ("avoid", "allow"):
-                del words[:3]  # colour, points, until which move
+                ruled.append((word, words[:3]))
+                del words[:3]
             elif word in _IGNORED:
                 del words[:1]
             else:
                 raise BoardnetError("syntax error")
-        prediction = self.engine.predict(colour, top=most)
+        avoid = self._avoided(ruled, colour)
+        prediction = self.engine.predict(colour)
+        left = [one for one in prediction.candidates if one.point not in avoid]
+        if not left:
+            raise BoardnetError("every move is to be avoided")
+        prediction = replace(prediction, candidates=tuple(left[: most or None]))
         line = form(prediction, self.engine.winrates(prediction, VALUED))
         if not play:
             return Analysis(line, max(interval, 1.0) / 100)
-        return Analysis(f"{line}\nplay {self._played(colour)}", None)
+        return Analysis(f"{line}\nplay {self._played(colour, avoid)}", None)
+
+    def _avoided(self, ruled: list[tuple[str, list[str]]], colour: int) -> set[Point | None]:
+        """Moves of `colour` that `avoid` names, or `allow` does not: COLOUR POINT,POINT... UNTIL.
+
+        Until which move or depth makes no difference to one look.
+        """
+        rows, columns = range(self.engine.rows), range(self.engine.columns)
+        every: set[Point | None] = {None, *((row, column) for row in rows for column in columns)}
+        found: set[Point | None] = set()
+        for word, args in ruled:
+            if len(args) < 3 or _whole(args[2], "syntax error") < 1:
+                raise BoardnetError("syntax error")
+            points = {self._point(name) for name in args[1].split(",")}
+            if self._colour(args) == colour:
+                found |= points if word == "avoid" else every - points
+        return found
 
 
 class Analysis:

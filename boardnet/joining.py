@@ -48,22 +48,25 @@ def join(
     In which part a game comes depends on its opening alone, so that it stays there when more games
     are packed. Beside the corpora, left-out.jsonl names each game that is in none, and why.
     Returns what was written by name, "" without shares, the moves left on disk.
-    Raises BoardnetError if FOLDER exists, nothing is left, or the disk does not take it.
+    Raises BoardnetError if FOLDER exists, nothing is left, for a part or at all, or the disk does
+    not take it.
     """
-    if folder.exists():
-        raise BoardnetError(f"{folder} exists already: name another folder, or remove it first")
+    check(folder, shares)
     table = _Table.of(pieces)
     kept = keepers(table.openings, table.lengths)
     alone = kept == np.arange(len(kept))
     if not alone.any():
         raise BoardnetError("there are no games with moves in what was named: nothing is left")
     part_of = _parts(table.openings, shares)
+    names = list(shares) or [""]
+    for number, name in enumerate(names):
+        if not (alone & (part_of == number)).any():
+            raise BoardnetError(f"no game comes in the part {name!r}: give it a larger share")
     work = folder.with_name(folder.name + ".joining")
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         left_out = _report(work / REPORT, pieces, table, kept)
-        names = list(shares) or [""]
         for number, name in enumerate(names):
             chosen = alone & (part_of == number)
             shape = table.shape(chosen, {**facts, "left out": left_out})
@@ -73,6 +76,21 @@ def join(
         shutil.rmtree(work, ignore_errors=True)
         raise BoardnetError(f"cannot write {folder}: {error.strerror}") from error
     return {name: corpus.load(folder / name) for name in names}
+
+
+def check(folder: Path, shares: Mapping[str, float]) -> None:
+    """What can be said before the work. Raises BoardnetError if FOLDER exists or the shares are
+    none."""
+    if folder.exists():
+        raise BoardnetError(f"{folder} exists already: name another folder, or remove it first")
+    check_shares(shares)
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Raises BoardnetError if the games cannot be dealt out so."""
+    above = all(share > 0 for share in shares.values())  # NaN is not
+    if shares and not (above and abs(sum(shares.values()) - 1) <= 1e-6):
+        raise BoardnetError("the shares of a split must be above 0 and together 1")
 
 
 def merge(
@@ -163,8 +181,6 @@ def _parts(found: NDArray[np.bytes_], shares: Mapping[str, float]) -> NDArray[np
     if not shares:
         return np.zeros(len(found), np.int64)
     edges = np.cumsum(list(shares.values()))
-    if min(shares.values()) <= 0 or abs(edges[-1] - 1) > 1e-6:
-        raise BoardnetError("the shares of a split must be above 0 and together 1")
     digests = b"".join(hashlib.blake2b(one, digest_size=8).digest() for one in found.tolist())
     chance = np.frombuffer(digests, "<u8") / 2.0**64
     return np.minimum(np.searchsorted(edges, chance, side="right"), len(edges) - 1)

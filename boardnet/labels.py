@@ -45,13 +45,21 @@ _DATE = re.compile(
     r"(?<!\d)(1[0-9]{3}|20[0-9]{2})(?:\s*[-/.年]\s*(\d{1,2}))?(?:\s*[-/.月]\s*(\d{1,2}))?"
 )
 _RESULT = re.compile(
-    r"\s*(B|W|黑|白|흑|백)[a-z]*\s*(?:\+|胜|勝|승|wins?)?\s*(.*)", re.IGNORECASE | re.DOTALL
+    r"\s*(B|W|黑|黒|白|흑|백)[a-z]*番?\s*(?:\+|胜|勝|승|wins?)?\s*(.*)",
+    re.IGNORECASE | re.DOTALL,
 )
-_SIDES = {"b": BLACK, "黑": BLACK, "흑": BLACK, "w": WHITE, "白": WHITE, "백": WHITE}
+_SIDES = {"b": BLACK, "黑": BLACK, "黒": BLACK, "흑": BLACK, "w": WHITE, "白": WHITE, "백": WHITE}
 _RESIGNED = re.compile(r"r(?:es(?:ign.*)?)?$|中盘|中盤|中押|불계", re.IGNORECASE)
-_TIME = re.compile(r"t(?:ime)?$|超时|超時|时间|時間|时间切れ|시간", re.IGNORECASE)
+_TIME = re.compile(r"t(?:ime)?$|超时|超時|时间|時間|시간", re.IGNORECASE)
 _FORFEIT = re.compile(r"f(?:orfeit)?$", re.IGNORECASE)
-_POINTS = re.compile(r"(\d{1,3}(?:[.,]\d+)?)")
+_COUNTED = re.compile(r"[\d½半반]")
+# Whole points, a half, or both, and nothing that could change their meaning: Chinese stones (子)
+# are two points each.
+_POINTS = re.compile(
+    r"(\d{1,3}(?:[.,]\d+)?)?\s*(?:目|点|집|moku|po?i?n?ts?)?\s*(½|1/2|半|반)?\s*(?:目|집)?"
+    r"\s*(?:勝ち?|胜|승)?",
+    re.IGNORECASE,
+)
 
 
 class Result(NamedTuple):
@@ -150,10 +158,12 @@ def result(text: str) -> Result:
     for ending, pattern in ((RESIGNED, _RESIGNED), (TIME, _TIME), (FORFEIT, _FORFEIT)):
         if pattern.match(how) or (not whole.isascii() and pattern.search(whole)):
             return Result(winner, ending)
-    points = _POINTS.search(how)
-    if points is None:
+    if _COUNTED.search(how) is None:
         return Result(winner if "+" in text or not text.isascii() else EMPTY)
-    margin = float(points[1].replace(",", "."))
+    points = _POINTS.fullmatch(how)
+    if points is None:
+        return Result(winner, SCORE)
+    margin = float((points[1] or "0").replace(",", ".")) + (0.5 if points[2] else 0)
     return Result(winner, SCORE, margin if winner == BLACK else -margin)
 
 

@@ -11,9 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from boardnet.errors import BoardnetError
 from common.arguments import natural, positive
+from common.errors import CommonError
 
 if TYPE_CHECKING:
     from boardnet.corpus import Corpus
+
+
+class Refusal:
+    """Says on stderr what cannot be used. status: of the command, 1 if there was anything."""
+
+    status = 0
+
+    def __call__(self, error: CommonError) -> None:
+        self.status = 1
+        print(f"boardnet: {error}", file=sys.stderr)
 
 
 def pack(args: argparse.Namespace) -> None:
@@ -70,7 +81,7 @@ def inspect(args: argparse.Namespace) -> None:
         opened = corpus.load(folder)
         found = corpus_report.summary(opened)
         if args.json:
-            print(json.dumps({"corpus": str(folder), **found}, ensure_ascii=False))
+            print(json.dumps({"corpus": str(folder), **found}))
         else:
             print(corpus_report.text(str(folder), found, opened.facts, style_of(sys.stdout)))
         if args.draw:
@@ -95,7 +106,12 @@ def train(args: argparse.Namespace) -> None:
         from dataclasses import replace
 
         recipe = replace(recipe, train=replace(recipe.train, steps=args.steps))
-    validation = {path.name: corpus.load(path) for path in args.validation}
+    names = [path.name for path in args.validation]
+    if len(set(names)) < len(names):
+        names = list(map(str, args.validation))
+    validation = {
+        name: corpus.load(path) for name, path in zip(names, args.validation, strict=True)
+    }
     result = training.train(
         recipe,
         corpus.load(args.corpus),
@@ -108,12 +124,13 @@ def train(args: argparse.Namespace) -> None:
         print(json.dumps({"step": result.step, **result.validation}))
 
 
-def evaluate(args: argparse.Namespace) -> None:
+def evaluate(args: argparse.Namespace) -> int:
     """Accuracy on games."""
     from boardnet.evaluate import evaluate as scores
     from boardnet.predictor import Predictor
     from boardnet.records import files
 
+    refused = Refusal()
     if not args.json:
         print(f"{'file':40} positions  top-1  top-5   nats")
     for score in scores(
@@ -123,6 +140,7 @@ def evaluate(args: argparse.Namespace) -> None:
         seed=args.seed,
         symmetries=args.symmetries,
         by=args.by,
+        refused=refused,
     ):
         if args.json:
             print(json.dumps(vars(score)), flush=True)
@@ -130,15 +148,22 @@ def evaluate(args: argparse.Namespace) -> None:
             shares = f"{score.top1:6.3f} {score.top5:6.3f} {score.nats:6.3f}"
             told = f"  {score.group}" if score.group else score.file[-40:]
             print(f"{told:40} {score.positions:9} {shares}", flush=True)
+    return refused.status
 
 
 def export(args: argparse.Namespace) -> None:
     """A training run's network to model files."""
     from boardnet.export import export as exported
+    from common.modelfile import read_facts
 
     which = {"calibrate": args.calibrate, "test": args.test, "usual": args.usual}
-    for path in exported(args.run_folder, args.output, **which):
+    paths = exported(args.run_folder, args.output, **which)
+    for path in paths:
         print(path)
+    facts = read_facts(paths[0])
+    if facts["recipe"]["network"].get("value") and "value" not in facts:
+        how = "without --usual GAMES nothing calibrates it"
+        print(f"boardnet: this model will tell no chance to win: {how}", file=sys.stderr)
 
 
 def add_commands(commands: Any) -> None:
@@ -192,7 +217,8 @@ def add_commands(commands: Any) -> None:
                      help="compute in 8 bits, scaled on these: twice as fast")  # fmt: skip
     one.add_argument("--test", type=Path, metavar="GAMES", help="measure the accuracy on these")
     one.add_argument("--usual", type=Path, metavar="GAMES",
-                     help="strong players' games, for review to compare with")  # fmt: skip
+                     help="strong players' games: calibrate the chance to win, without which none "
+                     "is told; review compares with them")  # fmt: skip
     one.set_defaults(run=export)
 
 
@@ -208,11 +234,16 @@ def _split(parser: argparse.ArgumentParser) -> None:
 
 
 def _shares(text: str) -> dict[str, float]:
+    from boardnet.joining import check_shares
+
     try:
         named = (part.partition("=") for part in text.split(","))
         shares = {name.strip(): float(share) for name, _, share in named}
+        check_shares(shares)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not like train=0.9,val=0.1") from None
+    except BoardnetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     if not all(name.isidentifier() for name in shares):
         raise argparse.ArgumentTypeError("each part of a split needs a name: train=0.9,val=0.1")
     return shares

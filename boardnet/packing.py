@@ -29,7 +29,7 @@ from boardnet import records
 from boardnet.corpus import Corpus, from_encoded
 from boardnet.duplicates import openings
 from boardnet.errors import BoardnetError
-from boardnet.joining import Piece, Refusals, join
+from boardnet.joining import Piece, Refusals, check, join
 from boardnet.labels import label
 from boardnet.moves import codes
 from boardnet.wanted import Wanted
@@ -74,8 +74,8 @@ def pack(
     Interrupted, the same call goes on where it was. Raises BoardnetError if `folder` exists, there
     are no games, or the disk does not take them.
     """
-    if folder.exists():
-        raise BoardnetError(f"{folder} exists already: name another folder, or remove it first")
+    shares = shares or {}
+    check(folder, shares)
     wanted = wanted or Wanted()
     sources, units, stamp = plan(paths)
     part = folder.with_name(folder.name + ".part")
@@ -88,14 +88,14 @@ def pack(
     todo.sort(key=lambda number: (-units[number].size, number))
     if seen is not None:
         seen(finished, total, games)
-    for number, packed in _work(units, todo, part, wanted, jobs or len(os.sched_getaffinity(0))):
+    for number, packed in _work(units, todo, part, wanted, jobs or _cores()):
         finished += units[number].size
         games += packed
         if seen is not None:
             seen(finished, total, games)
     facts = {"sources": sources, "wanted": _said(wanted)}
     pieces = [_piece(_place(part, number)) for number in range(len(units))]
-    made = join(pieces, folder, facts, shares or {})
+    made = join(pieces, folder, facts, shares)
     shutil.rmtree(part, ignore_errors=True)
     return made
 
@@ -225,6 +225,13 @@ class _Reading:
                 self.refused.append({"file": name, "game": number, "reason": "illegal"})
         self.games.append(whole.pick(np.flatnonzero(useful)))
         self.encoded, self.labels, self.waiting = [], [], []
+
+
+def _cores() -> int:
+    """So many this process may use, where the system tells; else all that there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _work(

@@ -57,9 +57,13 @@ def variations(predictor: Predictor, review: Review, lines: Sequence[Game]) -> l
 def page(name: str, review: Review, beside: Sequence[Variation] = ()) -> str:
     """The whole file. name: of the record. beside: variations, to be looked at as well."""
     template = resources.files("boardnet").joinpath("page.html").read_text("utf-8")
-    # "</" would end the script that the data stands in, whatever a player is called.
-    data = json.dumps(page_data(name, review, beside), separators=(",", ":")).replace("</", "<\\/")
-    return template.replace("{{title}}", escape(heading(name, review))).replace(_MARK, data)
+    head, _, tail = template.partition(_MARK)
+    # "</script" would end the script that the data stands in, and "<!--" change how it is read,
+    # whatever a player is called.
+    data = json.dumps(page_data(name, review, beside), separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )
+    return head.replace("{{title}}", escape(heading(name, review))) + data + tail
 
 
 def page_data(name: str, review: Review, beside: Sequence[Variation] = ()) -> dict[str, Any]:

@@ -174,7 +174,8 @@ def write_stones(board: Ints, colour: int, where: Ints, out: Ints) -> None:
         point = board[STONES + i]
         # No branches on what is there: a processor cannot guess it.
         side = int(board[point] != colour)
-        free = min(board[CHAIN_FREE + board[HEAD + point]], 4)
+        # A record may set up a chain that has no liberty: it is shown as if it had one.
+        free = max(1, min(board[CHAIN_FREE + board[HEAD + point]], 4))
         cell = where[point]
         out[FREE * cells + cell] = 0
         out[side * cells + cell] = 1
@@ -237,11 +238,12 @@ def write_ladders(board: Ints, colour: int, where: Ints, out: Ints) -> None:
     stride = board[STRIDE]
     cells = board[ROWS] * board[COLUMNS]
     for point in range(stride, (board[ROWS] + 1) * stride):
-        if board[HEAD + point] != point or board[CHAIN_FREE + point] > 2:
+        free = board[CHAIN_FREE + point]
+        if board[HEAD + point] != point or free == 0 or free > 2:
             continue
         first, second = board[CHAIN_NEAR + 4 * point], board[CHAIN_NEAR + 4 * point + 1]
         plane = -1
-        if board[CHAIN_FREE + point] == 1:
+        if free == 1:
             if board[point] == colour:
                 if extension_saves(board, point, first):
                     out[LADDER_ESCAPE * cells + where[first]] = 1

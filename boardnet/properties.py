@@ -19,8 +19,8 @@ from boardnet.rules import BLACK, EMPTY, WHITE
 from boardnet.sgf import Node, Tree, read_node
 from boardnet.vertices import Point, parse_vertex
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-MAX_SIZE = len(_LETTERS)  # rows or columns
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAX_SIZE = len(LETTERS)  # rows or columns
 MAX_SETUP = 1_000_000  # stones: rectangles could say billions in a small file
 
 _COLOURS = {"B": BLACK, "W": WHITE}
@@ -69,7 +69,7 @@ class _Tables(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _tables(rows: int, columns: int) -> _Tables:
-    points = {_LETTERS[c] + _LETTERS[r]: (r, c) for r in range(rows) for c in range(columns)}
+    points = {LETTERS[c] + LETTERS[r]: (r, c) for r in range(rows) for c in range(columns)}
     played: dict[str, Point | None] = {"": None, **points}
     # Older records write a pass as [tt] on boards up to 19x19; newer ones leave it empty.
     if rows <= 19 and columns <= 19:

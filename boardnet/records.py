@@ -31,10 +31,12 @@ __all__ = [
     "files",
     "iterate",
     "lines",
+    "numbered",
     "parse",
     "parse_tree",
     "read",
     "trees",
+    "variation",
 ]
 
 _PACKED = (".xz", ".gz", ".bz2")
@@ -57,13 +59,35 @@ def read(path: str | PathLike[str], game: int = 1) -> Game:
     return parse_tree(tree, name)
 
 
-def lines(path: str | PathLike[str], game: int = 1) -> list[Game]:
+def lines(path: str | PathLike[str], game: int = 1, refused: Refused | None = None) -> list[Game]:
     """The main line of a game, and every variation to its end, in the order of the file.
 
-    Raises BoardnetError as `read` does, also if a variation cannot be used.
+    refused: is given the error of each line that cannot be used, which is then left out; without it
+    that error is raised. Raises BoardnetError as `read` does.
     """
     name, tree = _find(path, game)
-    return [parse_tree(line, name) for line in sgf.lines(tree)]
+    found = []
+    for number, line in enumerate(sgf.lines(tree), 1):
+        try:
+            found.append(_line(line, name, number))
+        except BoardnetError as error:
+            if refused is None:
+                raise
+            refused(error)
+    return found
+
+
+def variation(path: str | PathLike[str], number: int, game: int = 1) -> Game:
+    """One of a game's `lines`, counted from 1, whether the others can be used or not.
+
+    Raises BoardnetError as `read` does, and if there are not so many.
+    """
+    name, tree = _find(path, game)
+    count = 0
+    for count, line in enumerate(sgf.lines(tree), 1):
+        if count == number:
+            return _line(line, name, number)
+    raise BoardnetError(f"{path} has {count} lines of play, the main line counted as 1")
 
 
 def iterate(path: str | PathLike[str], refused: Refused | None = None) -> Iterator[Game]:
@@ -73,6 +97,15 @@ def iterate(path: str | PathLike[str], refused: Refused | None = None) -> Iterat
     and the next one follows; without it that error is raised. What is wrong with the file itself
     is always raised.
     """
+    for _, _, game in numbered(path, refused):
+        yield game
+
+
+def numbered(
+    path: str | PathLike[str], refused: Refused | None = None
+) -> Iterator[tuple[int, str, Game]]:
+    """The same, each after its number in its file, and that file's name: ARCHIVE/NAME of one in an
+    archive."""
     for name, tree in trees(path, refused):
         try:
             game = parse_tree(tree, name)
@@ -81,7 +114,7 @@ def iterate(path: str | PathLike[str], refused: Refused | None = None) -> Iterat
                 raise
             refused(error)
         else:
-            yield game
+            yield tree.number, name, game
 
 
 def parse(data: bytes, name: str = "the record") -> list[Game]:
@@ -174,8 +207,19 @@ def parse_tree(tree: sgf.Tree, name: str = "the record") -> Game:
     try:
         return game_of(tree)
     except Unusable as error:
-        which = f"{name}, game {tree.number}" if tree.number > 1 else name
-        raise BoardnetError(f"{which}, {tree.place(error.offset)}: {error}") from None
+        raise BoardnetError(f"{_which(tree, name)}, {tree.place(error.offset)}: {error}") from None
+
+
+def _line(line: sgf.Tree, name: str, number: int) -> Game:
+    """The game of one line of play; where in the file something stands is no longer known."""
+    try:
+        return game_of(line)
+    except Unusable as error:
+        raise BoardnetError(f"{_which(line, name)}, variation {number}: {error}") from None
+
+
+def _which(tree: sgf.Tree, name: str) -> str:
+    return f"{name}, game {tree.number}" if tree.number > 1 else name
 
 
 def _find(path: str | PathLike[str], game: int) -> tuple[str, sgf.Tree]:

@@ -25,7 +25,7 @@ _TREE = re.compile(r"\((?=\s*+(?:;|[A-Z]{1,2}\s*+\[))")
 _ROOT = re.compile(r"\(\s*+;\s*+(?:GM|FF|SZ|CA)\s*+\[")
 _TO_PAREN = re.compile(rf"[^()\[]*+(?:{_VALUE}[^()\[]*+)*+", re.DOTALL)
 _NODE = re.compile(r"[\s(]*+;?+\s*+")
-_NO_NODE = re.compile(r"[^();\[\]]*+\)")
+NO_NODE = re.compile(r"[^();\[\]]*+\)")  # behind a "(": brackets without a node, or with some text
 _PROPERTY = re.compile(rf"([A-Za-z][A-Za-z0-9_]*+)\s*+((?:{_VALUE}\s*+)++)", re.DOTALL)
 _EACH_VALUE = re.compile(r"\[([^\]\\]*+(?:\\.[^\]\\]*+)*+)\]", re.DOTALL)
 _JUNK = re.compile(rf"(?:{_VALUE}|\[.*+|.)\s*+(?:(?![A-Z]{{1,2}}\s*+\[)[^;()\[])*+", re.DOTALL)
@@ -90,7 +90,7 @@ def read_node(text: str, position: int) -> Node | None:
         if text[start] == ")" and "(" not in begin[0]:
             return None
         # Brackets with no node in them, and be it some text, are no variation.
-        empty = _NO_NODE.match(text, start) if "(" in begin[0] else None
+        empty = NO_NODE.match(text, start) if "(" in begin[0] else None
         if empty is None:
             break
         position = empty.end()
@@ -122,7 +122,7 @@ def lines(tree: Tree) -> Iterator[Tree]:
     kept: list[str] = []  # the nodes from the first to here, in pieces
     opened: list[int] = []  # how many pieces there were at each bracket that is open
     position, leaf = 0, False
-    while position < len(text):
+    while position <= len(text):
         found = _TO_PAREN.match(text, position)
         assert found is not None  # it may match nothing, but it always matches
         end = found.end()
@@ -133,6 +133,9 @@ def lines(tree: Tree) -> Iterator[Tree]:
             kept.append(piece)
             leaf = True
         if end < len(text) and text[end] == "(":
+            if empty := NO_NODE.match(text, end + 1):
+                position = empty.end()
+                continue
             opened.append(len(kept))
         elif leaf:
             yield tree._replace(text=f"({''.join(kept)})")

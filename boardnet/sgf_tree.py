@@ -1,8 +1,9 @@
 """SGF as a tree of nodes: every game, variation and property of a file, to be changed and written.
 
-For those who want more than the moves of `records.read`. Nothing gets lost on the way: a game whose
-nodes nobody asked for is written as its text was, another node by node, each value with the
-characters it had, escapes included. Nothing here recurses, so a tree may be as deep as it likes.
+For those who want more than the moves of `records.read`. No property gets lost on the way: a game
+whose nodes nobody asked for is written as its text was, another node by node, each value with the
+characters it had, escapes included; what is no SGF, prose between its properties say, is left out
+then. Nothing here recurses, so a tree may be as deep as it likes.
 """
 
 from __future__ import annotations
@@ -256,6 +257,9 @@ def _grown(tree: sgf.Tree) -> Node:
     while position < len(text):
         character = text[position]
         if character == "(":
+            if empty := sgf.NO_NODE.match(text, position + 1):
+                position = empty.end()
+                continue
             opened.append(at)
         elif character == ")":
             at = opened.pop() if opened else at

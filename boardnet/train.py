@@ -24,6 +24,7 @@ from boardnet.network import NetworkConfig, PolicyNetwork
 from boardnet.value import win_logit
 from common import checkpoint
 from common.config import TrainConfig
+from common.device import find as find_device
 from common.errors import CommonError
 from common.export import load_weights
 from common.trainer import Result, Trainer
@@ -67,6 +68,8 @@ def recipe(name: str) -> Recipe:
         )
     except FileNotFoundError as error:
         raise BoardnetError(f"there is no recipe {name}: name small, or a .toml file") from error
+    except OSError as error:
+        raise BoardnetError(f"cannot read the recipe {name}: {error.strerror}") from error
     except (TypeError, ValueError) as error:
         raise BoardnetError(f"recipe {name}: {error}") from error
 
@@ -169,6 +172,10 @@ def train(
         raise BoardnetError(f"the corpora are of different board sizes: {sorted(sizes)}")
     if corpus.positions == 0:
         raise BoardnetError("the corpus holds no positions: pack games of the size to train on")
+    for name, one in validation.items():
+        if one.positions == 0:
+            raise BoardnetError(f"the corpus {name} holds no positions to validate on")
+    find_device(device)  # before anything is written
     rng = torch.Generator().manual_seed(made.train.seed)
     network = PolicyNetwork(made.network, rng)
     if initial is not None:

@@ -3,10 +3,9 @@
 from itertools import groupby
 
 from boardnet.game import MOVE, Game
+from boardnet.properties import LETTERS
 from boardnet.rules import BLACK, EMPTY, WHITE
 from boardnet.vertices import Point
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def sgf_text(game: Game) -> str:
@@ -36,6 +35,10 @@ def sgf_text(game: Game) -> str:
         for colour, name in ((EMPTY, "AE"), (BLACK, "AB"), (WHITE, "AW")):
             points = [f"[{sgf_point(point)}]" for point, what in placed.items() if what == colour]
             parts.append(name + "".join(points) if points else "")
+    # After a move it is the other side's turn; only what differs from that has to be said.
+    if game.player != EMPTY and (not game.moves or game.moves[-1].colour == game.player):
+        apart = game.actions and game.actions[-1].kind == MOVE
+        parts.append(f"{';' if apart else ''}PL[{'B' if game.player == BLACK else 'W'}]")
     return "".join(parts) + ")"
 
 
@@ -45,7 +48,7 @@ def sgf_point(point: Point | None) -> str:
     >>> sgf_point((3, 15)), sgf_point(None)
     ('pd', '')
     """
-    return "" if point is None else _LETTERS[point[1]] + _LETTERS[point[0]]
+    return "" if point is None else LETTERS[point[1]] + LETTERS[point[0]]
 
 
 def escaped(text: str) -> str:

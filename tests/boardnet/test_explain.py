@@ -8,7 +8,7 @@ import pytest
 
 from boardnet import explain, figures, records
 from boardnet.cli import main
-from boardnet.planes import OPPONENT, OWN
+from boardnet.planes import LEGAL, OPPONENT, OWN
 from boardnet.predictor import planes_of
 from boardnet.rules import EMPTY
 from boardnet.vertices import parse_vertex
@@ -49,10 +49,27 @@ def test_removal_is_what_the_network_says_without_the_stone(
     for one in (game, without):
         planes = explain.torch.from_numpy(planes_of(one, 0)[None])
         with explain.torch.no_grad():
-            chances.append(float(network(planes).log_softmax(1)[0, cell]))
+            chances.append(float(network(planes)[:, :362].log_softmax(1)[0, cell]))
     found = explain.depends(game, 0, "D15", network=network)
     expected = chances[0] - chances[1]
     assert found.removal[parse_vertex("D16", 19, 19)] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_move_and_its_prior_are_those_of_the_network_that_is_asked() -> None:
+    other = explain.PolicyNetwork(
+        explain.NetworkConfig(channels=16, blocks=1, pooled=4, head=4, stem=3, value=4),
+        explain.torch.Generator().manual_seed(1),
+    ).eval()
+    [game] = records.parse(ATARI)
+    planes = explain.torch.from_numpy(planes_of(game, 0)[None])
+    with explain.torch.no_grad():
+        policy = other(planes)[0, :362]
+    legal = np.append(planes_of(game, 0)[LEGAL].ravel(), 1) != 0
+    chances = policy.masked_fill(~explain.torch.from_numpy(legal), -np.inf).softmax(0)
+    found = explain.depends(game, 0, network=other)
+    cell = int(chances.argmax())
+    assert found.move == (None if cell == 361 else divmod(cell, 19))
+    assert found.prior == pytest.approx(float(chances[cell]), rel=1e-4)
 
 
 def test_integrated_gradients_add_up(network: explain.PolicyNetwork) -> None:

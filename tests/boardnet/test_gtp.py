@@ -219,7 +219,8 @@ def test_a_bad_command_leaves_the_game_as_it_was(session: Session) -> None:
     before = session.engine.game()
     for line in (
         "loadsgf /nowhere.sgf", "boardsize 1", "play b Z1", "fixed_handicap 2", "komi",
-        "kata-raw-nn 9", "lz-analyze b interval", "set_position b D4 w D4", "place_free_handicap 4",
+        "kata-raw-nn 9", "lz-analyze b interval", "lz-genmove_analyze b avoid b D4",
+        "set_position b D4 w D4", "place_free_handicap 4",
     ):  # fmt: skip
         assert said(session, line).startswith("?"), line
         assert session.engine.game() == before, line
@@ -230,6 +231,35 @@ def test_a_record_comes_back_from_what_is_printed(session: Session) -> None:
     text = said(session, "printsgf")[2:-2]
     [game] = records.parse(text.encode())
     assert game.actions == records.read(EAR).actions
+
+
+@pytest.mark.parametrize(
+    ("record", "before", "player"),
+    [
+        ("(;SZ[9]AB[cc]AW[dd]PL[W])", "", "white"),
+        ("(;SZ[9]HA[3];B[cc];B[gg];B[cg];W[ee])", "2", "black"),
+        ("(;SZ[9];B[cc];W[ee];PL[W])", "", "white"),
+        ("(;SZ[9];B[cc];W[ee])", "", "black"),
+    ],
+)
+def test_who_is_to_play_in_a_loaded_record_is_kept_and_printed(
+    session: Session, tmp_path: Path, record: str, before: str, player: str
+) -> None:
+    path = tmp_path / "loaded.sgf"
+    path.write_text(record)
+    assert said(session, f"loadsgf {path} {before}") == f"= {player}\n\n"
+    assert f"{player.title()} to play" in said(session, "showboard")
+    path.write_text(said(session, "printsgf")[2:-2])
+    assert said(session, f"loadsgf {path}") == f"= {player}\n\n"
+    said(session, f"play {player} a1")
+    other = BLACK + WHITE - (BLACK if player == "black" else WHITE)
+    assert session.engine.to_move == other
+    said(session, "undo")
+    assert session.engine.to_move != other
+    said(session, "loadsgf /nowhere.sgf")
+    assert session.engine.to_move != other
+    said(session, "clear_board")
+    assert session.engine.to_move == BLACK
 
 
 def talk(lines: str, seconds: float = 60) -> str:
@@ -292,6 +322,27 @@ def test_an_analysis_answers_once_and_plays(session: Session) -> None:
     assert len(session.engine.moves) == 1
 
 
+def analysed(session: Session, line: str) -> list[str]:
+    """The moves that an analysis lists."""
+    answered = session.answer(line)
+    assert answered is not None
+    assert answered[1] is not None, answered
+    return re.findall(r"pv (\S+)", answered[1].line)
+
+
+def test_an_analysis_leaves_out_what_is_to_be_avoided(session: Session) -> None:
+    said(session, "boardsize 9")
+    first, second, third, *_ = analysed(session, "lz-analyze b")
+    assert analysed(session, f"lz-analyze b avoid b {first},{third} 1 maxmoves 1") == [second]
+    assert analysed(session, f"kata-analyze b avoid w {first} 9")[0] == first
+    assert set(analysed(session, "lz-analyze b allow b A1,pass,B9 5")) == {"A1", "pass", "B9"}
+    assert said(session, "lz-analyze b allow b A1 1 avoid b a1 1").startswith("? every move")
+    for wrong in ("avoid", "avoid b D4", "avoid b D4 x", "avoid b Z9 1", "allow green D4 1"):
+        assert said(session, f"lz-analyze b {wrong}").startswith("?"), wrong
+    session.answer("lz-genmove_analyze b allow b A1 1")
+    assert [move.point for move in session.engine.moves] == [(8, 0)]
+
+
 def test_mangled_lines_are_all_answered_in_form(session: Session) -> None:
     rng = np.random.default_rng(0)
     for number in range(1500):
@@ -339,7 +390,7 @@ def test_it_cannot_resign_without_a_value(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(predictor.facts, "value")
-    with pytest.raises(BoardnetError, match="has no value"):
+    with pytest.raises(BoardnetError, match=r"no calibrated value.*--usual GAMES"):
         Engine(predictor, resign=0.1)
     with pytest.raises(BoardnetError, match="resign must be a chance"):
         Engine(predictor, resign=5)

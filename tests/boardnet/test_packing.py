@@ -270,8 +270,42 @@ def test_no_game_of_a_split_is_in_two_parts_and_more_games_move_none(
 
     for name in shares:
         assert lines(first[name]) <= lines(second[name])
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.4), (1.5, -0.5), (float("nan"), 0.5), (1.0, 0.0)])
+def test_shares_that_are_none_are_refused_before_the_work(
+    folder: Path, tmp_path: Path, shares: tuple[float, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, val = shares
     with pytest.raises(BoardnetError, match="together 1"):
-        pack([folder], tmp_path / "third", shares={"train": 0.5, "val": 0.4}, jobs=1)
+        pack([folder], tmp_path / "out", shares={"train": train, "val": val}, jobs=1)
+    split = ["--split", f"train={train},val={val}"]
+    with pytest.raises(SystemExit):
+        main(["pack", str(folder), "-o", str(tmp_path / "out"), *split])
+    assert "together 1" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_part_without_games_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.sgf").write_text(game(1))
+    with pytest.raises(BoardnetError, match=r"no game comes in the part '(train|val)'"):
+        pack([tmp_path], tmp_path / "out", shares={"train": 0.5, "val": 0.5}, jobs=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_in_an_empty_corpus_can_be_told(tmp_path: Path) -> None:
+    empty, _ = corpus.from_games([])
+    found = corpus_report.summary(empty)
+    assert corpus_report.text("none", found, {}) == "none: 0 games, 0 positions, 19x19"
+    assert "0 games" in corpus_report.picture("none", found).svg()
+
+
+def test_where_the_system_does_not_say_which_cores_are_ours_all_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS and Windows
+    (tmp_path / "one.sgf").write_text(game(1))
+    assert pack([tmp_path], tmp_path / "out")[""].games == 1
 
 
 # Which games
@@ -346,6 +380,24 @@ def test_a_corpus_carries_what_records_say_of_the_games(tmp_path: Path) -> None:
     assert found["ranks"] == {"12k": 1, "8d": 1, "6p": 1, "?": 1}
     assert found["years"] == {"?": 1, "2016": 2, "2017": 1}
     assert found["results"]["White on time"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "winner", "ending", "margin"),
+    [
+        ("黒中押し勝ち", 1, RESIGNED, None), ("白番中押し勝ち", 2, RESIGNED, None),
+        ("黒2目半勝ち", 1, SCORE, 2.5), ("白2目半勝ち", 2, SCORE, -2.5),
+        ("白半目勝ち", 2, SCORE, -0.5), ("B+1/2", 1, SCORE, 0.5), ("B+3 1/2", 1, SCORE, 3.5),
+        ("W+3½", 2, SCORE, -3.5), ("B+0.5", 1, SCORE, 0.5),
+        ("黑胜3又1/4子", 1, SCORE, None),  # stones, which are two points each
+    ],
+)  # fmt: skip
+def test_results_in_words_and_halves(
+    text: str, winner: int, ending: int, margin: float | None
+) -> None:
+    found = result(text)
+    assert (found.winner, found.ending) == (winner, ending)
+    assert found.margin == pytest.approx(np.nan if margin is None else margin, nan_ok=True)
 
 
 @pytest.mark.parametrize(

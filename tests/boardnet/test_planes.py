@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from sgfmill import boards
 
-from boardnet import corpus, records
+from boardnet import corpus, predictor, records
 from boardnet.game import MOVE, SETUP, Action, Game
 from boardnet.planes import NAMES
 
@@ -365,6 +365,14 @@ def compare(games: list[Game], count: int, seed: int) -> NDArray[np.bool_]:
         assert not where, f"{position}: {where}\n{drawn(expected)}"
     shown: NDArray[np.bool_] = np.any(planes, (0, 2, 3))
     return shown
+
+
+def test_a_chain_without_a_liberty_is_shown_as_in_atari() -> None:
+    [game] = records.parse(b"(;SZ[5]AW[aa]AB[ba][ab];B[cc])")
+    compiled, _ = corpus.from_games([game], 5, 5)[0].examples(np.array([0]))
+    for planes in (compiled[0], predictor.planes_of(game, 0)):
+        shown = [name for name, plane in zip(NAMES, planes, strict=True) if plane[0, 0]]
+        assert shown == ["opponent", "on board", "opponent, 1 liberties"]
 
 
 RANDOM = [(4, 4, 100), (5, 5, 150), (7, 7, 150), (9, 9, 120), (13, 9, 80), (6, 9, 80), (19, 19, 20)]

@@ -1,8 +1,10 @@
 """Planes, corpus, predictions and the command, on real games."""
 
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ from boardnet.planes import NAMES, write_planes
 from boardnet.predictor import Predictor, planes_of
 from boardnet.rules import empty_board
 
-GAMES = Path(__file__).parents[2] / "data" / "games"
+ROOT = Path(__file__).parents[2]
+GAMES = ROOT / "data" / "games"
 EAR = GAMES / "ear-reddening-1846.sgf"
 
 
@@ -132,12 +135,50 @@ def test_all_games_of_a_file_are_answered(
     path.write_text("(;SZ[9];B[ee])(;SZ[9];B[zz])(;SZ[37];B[aa])(;SZ[13])")
     assert cli.main(["predict", str(path), "--game", "all", "--json"]) == 1
     said = capsys.readouterr()
-    boards = [json.loads(line)["board"] for line in said.out.splitlines()]
-    assert [len(board.split("/")) for board in boards] == [9, 13]
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert [len(row["board"].split("/")) for row in rows] == [9, 13]
+    assert [(row["file"], row["game"]) for row in rows] == [(str(path), 1), (str(path), 4)]
     assert "game 2, line 1" in said.err
     assert "37x37 board is too large" in said.err
     assert cli.main(["predict", str(path), "--game", "all", "--variation", "2"]) == 1
     assert "name that game" in capsys.readouterr().err
+
+
+def test_the_answers_for_an_archive_name_the_file_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/one.sgf", "(;SZ[9];B[ee])")
+        archive.writestr("two.sgf", "(;SZ[9])(;SZ[13])")
+    for command in ("predict", "review"):
+        assert cli.main([command, str(path), "--game", "all", "--json"]) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        where = [("x/one.sgf", 1), ("two.sgf", 1), ("two.sgf", 2)]
+        assert [(row["entry"], row["game"]) for row in rows] == where
+        assert {row["file"] for row in rows} == {str(path)}
+
+
+def test_a_folder_without_games_does_not_keep_the_others_from_an_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("predict", "review"):
+        assert cli.main([command, str(EAR), str(tmp_path), "--json"]) == 1
+        said = capsys.readouterr()
+        assert json.loads(said.out)["file"] == str(EAR)
+        assert "holds no game files" in said.err
+        assert cli.main([command, str(tmp_path)]) == 1
+
+
+def test_a_name_that_the_terminal_cannot_write_is_spelt_out(tmp_path: Path) -> None:
+    path = tmp_path / "古力.sgf"
+    path.write_text("(;SZ[9]PB[古力];B[ee])", encoding="utf-8")
+    for command in ("predict", "review"):
+        run = subprocess.run(
+            [sys.executable, "-m", "boardnet", command, str(path)], capture_output=True,
+            cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=True,
+        )  # fmt: skip
+        assert rb"\u53e4\u529b" in run.stdout
 
 
 def test_json_has_katagos_names(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from sgfmill import sgf as sgfmill_sgf
 from sgfmill import sgf_moves
 
-from boardnet import records
+from boardnet import records, sgf
 from boardnet.charset import charset
 from boardnet.errors import BoardnetError
 from boardnet.records import MOVE, SETUP, Action, Game
 from boardnet.rules import BLACK, EMPTY, WHITE
+from boardnet.sgf_tree import Collection
 from boardnet.vertices import parse_vertex, vertex
+from boardnet.writing import sgf_text
 
 GAMES = sorted((Path(__file__).parents[2] / "data" / "games").glob("*.sgf"))
 
@@ -175,6 +177,26 @@ def test_what_a_person_can_read_is_read(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("(;SZ[9];B[aa](text)(;W[bb]))", 1),
+        ("(;SZ[9];B[aa]()(;W[bb]))", 1),
+        ("(;SZ[9];B[aa]( \n )(text)(()(;W[bb])(;W[cc])))", 2),
+        ("(;SZ[9];B[aa]();W[bb])", 1),
+        ("(;SZ[9];B[aa];W[bb](", 1),
+    ],
+)
+def test_brackets_without_a_node_are_no_line_of_play(text: str, count: int) -> None:
+    [tree] = sgf.trees(BytesIO(text.encode()))
+    found = [records.parse_tree(line).moves for line in sgf.lines(tree)]
+    [collected] = Collection.parse(text.encode()).records
+    assert len(found) == count
+    assert found[0] == game(text).moves == collected.game().moves
+    assert len(found[0]) == 2
+    assert "(;)" not in f"{collected}"
+
+
+@pytest.mark.parametrize(
     ("text", "note"),
     [
         ("(;B[pd];W[dd]", "line 1, column 14: the record breaks off; what is there was used"),
@@ -255,6 +277,24 @@ def test_the_header_is_read() -> None:
 def test_boards_beyond_25_have_capital_letters() -> None:
     found = game("(;SZ[52];B[aZ];W[Aa])")
     assert [action.point for action in found.moves] == [(51, 0), (0, 26)]
+
+
+def test_boards_beyond_26_are_written_with_them_too() -> None:
+    found = game("(;SZ[40];B[DD];W[aA])")
+    assert game(sgf_text(found)).moves == found.moves
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("(;SZ[9]AB[cc]AW[dd]PL[W])", "AB[cc]AW[dd]PL[W])"),
+        ("(;SZ[9];B[cc];PL[B])", ";B[cc];PL[B])"),
+        ("(;SZ[9];B[cc];PL[W])", ";B[cc])"),  # as it is anyway
+        ("(;SZ[9]PL[W];B[cc])", "SZ[9];B[cc])"),
+    ],
+)
+def test_who_is_to_play_is_written_where_no_move_says_it(text: str, written: str) -> None:
+    assert sgf_text(game(text)).endswith(written)
 
 
 def test_comments_are_those_of_the_position_that_they_are_about() -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -334,6 +335,33 @@ def test_a_folder_is_a_line_a_game_and_a_line_a_player(
     assert "bad.sgf" in told.err
 
 
+def test_of_a_file_with_several_games_one_or_all_are_reviewed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, other = tmp_path / "three.sgf", tmp_path / "other.sgf"
+    path.write_text("(;SZ[9]PB[A];B[ee])(;SZ[37])(;SZ[9]PB[C];B[ee];W[ee])(;SZ[9]PB[D];B[ee])")
+    other.write_text("(;SZ[9];B[ee])")
+    assert cli.main(["review", str(path)]) == 0
+    said = capsys.readouterr()
+    assert "A (Black)" in said.out
+    assert "games not reviewed: 3" in said.err
+    assert cli.main(["review", str(path), "--game", "4"]) == 0
+    said = capsys.readouterr()
+    assert "D (Black)" in said.out
+    assert "not reviewed" not in said.err
+    assert cli.main(["review", str(path), "--game", "all"]) == 1
+    said = capsys.readouterr()
+    assert re.findall(r"^three\.sgf\S*( game \d)?", said.out, re.M) == ["", " game 3", " game 4"]
+    assert "game 2: a 37x37 board is too large" in said.err
+    assert "game 3: move 2 of the record is illegal" in said.err  # as when it is alone
+    for wrong, says in (
+        ([str(path), str(other), "--game", "2"], "--game N is one of a file"),
+        ([str(path), "--game", "all", "-o", f"{tmp_path}/x.html"], "-o writes one review"),
+    ):
+        assert cli.main(["review", *wrong]) == 1
+        assert says in capsys.readouterr().err
+
+
 def test_answers_go_to_a_file_whole_though_a_bar_is_drawn_on_the_terminal(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
     reader, terminal = pty.openpty()
@@ -357,13 +385,46 @@ def test_a_summary_is_weighted_by_moves(ear: Review) -> None:
 
 @pytest.mark.parametrize(
     ("output", "says"),
-    [("x.txt", "ends in .sgf or .html"), ("nowhere/x.sgf", "there is no folder")],
+    [
+        ("x.txt", "ends in .sgf or .html"),
+        ("nowhere/x.sgf", "there is no folder"),
+        ("folder.sgf", "is a folder"),
+    ],
 )
 def test_where_a_review_cannot_be_written_it_says_so_first(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, output: str, says: str
 ) -> None:
+    (tmp_path / "folder.sgf").mkdir()
     assert cli.main(["review", str(EAR), "-o", str(tmp_path / output)]) == 1
     assert says in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["folder.sgf"]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"), [("missing.sgf", "cannot read"), ("games.zip", "is an archive")]
+)
+def test_a_record_that_cannot_get_comments_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, source: str, says: str
+) -> None:
+    output = tmp_path / "x.sgf"
+    output.write_text("(;SZ[9])")
+    with zipfile.ZipFile(tmp_path / "games.zip", "w") as archive:
+        archive.write(output)
+    assert cli.main(["review", str(tmp_path / source), "-o", str(output)]) == 1
+    assert says in capsys.readouterr().err
+    assert output.read_text() == "(;SZ[9])"
+
+
+def test_a_full_disk_leaves_no_half_of_a_review(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert cli.main(["review", str(EAR), "-o", str(tmp_path / "x.sgf")]) == 1
+    assert "x.sgf: No space left on device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -387,9 +448,13 @@ def test_the_page_has_the_priors_and_boards_of_predict(predictor: Predictor, ear
 
 
 def test_the_page_stands_alone_and_a_name_cannot_break_it(predictor: Predictor) -> None:
-    [game] = records.parse(b"(;SZ[19]PB[</script><b>{{title}}&];B[pd])")
+    name = "</script><!--<script><b>{{title}}/*review*/null&"
+    [game] = records.parse(f"(;SZ[19]PB[{name}];B[pd])".encode())
     text = page("x.sgf", review(predictor, game))
-    assert text.count("</script>") == 1
+    assert (text.count("<script"), text.count("</script>"), text.count("<!--")) == (1, 1, 0)
+    assert "/*review*/null&amp; (Black)" in text.partition("</title>")[0]
+    [data] = re.findall(r"const review = (.*);\n", text)
+    assert json.loads(data)["black"] == name
     assert "<b>" not in text.partition("<script>")[0]
     assert not re.search(r"""(src|href)=|@import|url\(\s*["']?http|fetch\(""", text)
 
@@ -406,6 +471,28 @@ def test_variations_are_lines_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert names == ["E5 G7 D3 C7 G3", "E5 G7 C3 D3 D2 E3", "E5 G7 C3 D3 D2 C2"]
     with pytest.raises(BoardnetError, match="no game 2"):
         records.lines(path, 2)
+
+
+def test_a_variation_that_cannot_be_used_does_not_spoil_the_others(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, output = tmp_path / "bad.sgf", tmp_path / "bad.html"
+    path.write_text("(;SZ[9];B[cc];W[gg](;B[ee])(;B[zz])(;B[dd]))")
+    refused: list[BoardnetError] = []
+    last = [game.moves[-1].point for game in records.lines(path, refused=refused.append)]
+    assert last == [(4, 4), (3, 3)]
+    assert [str(error).partition("bad.sgf")[2] for error in refused] == [
+        ", variation 2: B[zz] is not on the 9x9 board, after move 2"
+    ]
+    with pytest.raises(BoardnetError, match="variation 2"):
+        records.lines(path)
+    assert cli.main(["predict", str(path), "--variation", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["turnNumber"] == 3
+    assert cli.main(["predict", str(path), "--variation", "2"]) == 1
+    assert "variation 2" in capsys.readouterr().err
+    assert cli.main(["review", str(path), "-o", str(output)]) == 1
+    assert "variation 2" in capsys.readouterr().err
+    assert '"currentPlayer":"B","move":"D6"' in output.read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)

@@ -62,13 +62,43 @@ def test_games_become_a_network_that_answers(
     assert json.loads(capsys.readouterr().out)["step"] == 3
     game = next(GAMES.glob("*.sgf"))
     assert main(["export", str(run), "-o", str(model), "--test", str(game)]) == 0
-    capsys.readouterr()
+    assert "chance to win" not in capsys.readouterr().err
     weights = ["--weights", str(model / "policy.onnx")]
     assert main(["evaluate", str(game), "--positions", "20", "--json", *weights]) == 0
     assert json.loads(capsys.readouterr().out)["positions"] == 20
     assert main(["predict", str(game), "--json", *weights]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert sum(prior for prior in answer["policy"] if prior >= 0) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_value_that_nothing_calibrates_is_said(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "valued.toml"
+    made.write_text(TINY.format(steps=1).replace("stem = 3", "stem = 3\nvalue = 4"))
+    run, game = tmp_path / "run", next(GAMES.glob("*.sgf"))
+    assert main(["train", str(packed), "--recipe", str(made), "-o", str(run)]) == 0
+    export = ["export", str(run), "-o"]
+    assert main([*export, str(tmp_path / "without")]) == 0
+    assert "no chance to win: without --usual" in capsys.readouterr().err
+    assert main([*export, str(tmp_path / "with"), "--usual", str(game)]) == 0
+    assert "chance to win" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_evaluated_is_told_and_the_rest_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    game = next(GAMES.glob("*.sgf")).read_text("utf-8")
+    for name, text in (
+        ("a", game), ("b", "(;SZ[13];B[cc])"), ("c", f"(;SZ[19];B[zz]){game}")
+    ):  # fmt: skip
+        (tmp_path / f"{name}.sgf").write_text(text, encoding="utf-8")
+    assert main(["evaluate", str(tmp_path), "--positions", "5", "--json"]) == 1
+    said = capsys.readouterr()
+    files = [Path(json.loads(line)["file"]).name for line in said.out.splitlines()]
+    assert files == ["a.sgf", "c.sgf", "all"]
+    assert "b.sgf holds no 19x19 games" in said.err
+    assert "B[zz] is not on the 19x19 board" in said.err
 
 
 def test_a_network_of_integers_answers_nearly_as_that_of_floats(
@@ -125,6 +155,45 @@ def test_one_game_is_too_few_to_train_on() -> None:
     single, _ = corpus.from_games([records.read(next(GAMES.glob("*.sgf")))])
     with pytest.raises(BoardnetError, match="pack more"):
         hold_back(single)
+
+
+def test_every_corpus_to_validate_on_counts_whatever_its_folder_is_called(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = corpus.load(packed)
+    names = [tmp_path / name / "val" for name in ("a", "b")]
+    for number, name in enumerate(names):
+        name.parent.mkdir()
+        corpus.save(whole.part(number, number + 1), name)
+    command = ["train", str(packed), "--recipe", tiny(tmp_path), "--validation"]
+    assert main([*command, *map(str, names), "-o", str(tmp_path / "run")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["top1"] == pytest.approx(np.mean([said[f"top1 {name}"] for name in names]))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--device", "foo"], "no device 'foo'"),
+        (["--recipe", "folder.toml"], "cannot read the recipe"),
+        (["--validation", "empty"], "the corpus empty holds no positions to validate on"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_said_before_anything_is_written(
+    packed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.toml").mkdir()
+    corpus.save(corpus.from_games([])[0], Path("empty"))
+    command = ["train", str(packed), "--recipe", tiny(tmp_path), "-o", "run", *options]
+    assert main(command) == 1
+    assert told in capsys.readouterr().err
+    assert not Path("run").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
