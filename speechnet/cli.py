@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import io
+import errno
 import json
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arguments import positive
 from common.errors import CommonError
 from speechnet import detect_cli, evaluate_cli, explain_cli, record_cli, train_cli
-from speechnet.terminal_cli import say
+from speechnet.terminal_cli import hushed, open_streams, say, seen
 
 if TYPE_CHECKING:
     from speechnet.hearing.classifier import Answer
@@ -24,16 +23,22 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
     args = _parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text that can be printed
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    open_streams()
     try:
         status: int | None = args.run(args)
+        sys.stdout.flush()  # here, where it can be said that the disk is full
     except CommonError as error:
         say(str(error))
         return getattr(error, "status", 1)  # training that was stopped knows by which signal
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        say(f"cannot write any more: {error.strerror}")
+        with suppress(OSError):
+            sys.stdout.close()  # or Python tries once more, and says so in its own way
         return 1
     except KeyboardInterrupt:
         say("interrupted")
@@ -44,15 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def classify(args: argparse.Namespace) -> int:
     """The word of each clip."""
     from speechnet.hearing.classifier import Classifier
+    from speechnet.sound import audio
     from speechnet.sound.files import sound_files
 
     classifier = Classifier.load(args.model)
     paths = [path for clip in args.clips for path in sound_files(clip)]
     failed = 0
-    for path in _seen(paths, "classifying", shown=len(paths) > 20):
+    for path in seen(paths, "classifying", least=21):
         try:
-            with _decoders_hushed():
-                answer = classifier.classify(path, top=args.top)
+            with hushed():
+                sound = audio.read(path)
+            answer = classifier.classify(sound, top=args.top)
         except CommonError as error:
             failed = 1
             say(str(error))
@@ -86,30 +93,6 @@ def _line(path: Path, answer: Answer) -> str:
     when = f"  at {answer.start:.2f}-{answer.end:.2f} s" if answer.seconds > 1 else ""
     rest = ", ".join(f"{one.word} {one.probability:.0%}" for one in others)
     return f"{path}: {best.word} {best.probability:.0%}  ({rest}){when}"
-
-
-def _seen(items: Sequence[Path], what: str, *, shown: bool) -> Iterable[Path]:
-    if not shown or not sys.stderr.isatty():
-        return items
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, what, console=Console(stderr=True))
-
-
-@contextmanager
-def _decoders_hushed() -> Iterator[None]:
-    """Decoders of MP3 print what they find wrong by themselves, in lines of their own making."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(nowhere)
-        os.close(stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

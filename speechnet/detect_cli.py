@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from common.arguments import positive
 from common.errors import CommonError
 from speechnet.errors import SpeechnetError
 from speechnet.hearing.events import FORMATS, Event, header, line
-from speechnet.terminal_cli import say
+from speechnet.terminal_cli import hushed, say
 
 if TYPE_CHECKING:
     from speechnet.hearing.detector import Detector, EventStream
@@ -63,15 +63,15 @@ def detect(args: argparse.Namespace) -> int:
     paths = [path for one in args.recordings for path in sound_files(one)]
     if form in ("audacity", "webvtt") and len(paths) > 1 and args.output is None:
         raise SpeechnetError(f"{form} is of one recording: name a folder for several with -o")
+    if args.output is not None:
+        _refuse_doubles(paths, form, args.output)
     failed = 0
     for path in paths:
         notes: list[str] = []
         try:
-            events = detector.detect(
-                "-" if str(path) == "-" else path,
-                threshold=threshold, patience=args.patience, notes=notes,
-            )  # fmt: skip
-            _write(_chosen(events, args.words), form, path, args.output, several=len(paths) > 1)
+            events = detector.detect(path, threshold=threshold, patience=args.patience, notes=notes)
+            with hushed():
+                _write(_chosen(events, args.words), form, path, args.output, several=len(paths) > 1)
         except CommonError as error:
             failed = 1
             say(str(error))
@@ -99,7 +99,7 @@ def listen(args: argparse.Namespace) -> None:
             commands.start(event)
             for sentence in commands.failed():
                 say(sentence)
-    for sentence in commands.failed(wait=True):
+    for sentence in commands.failed():
         say(sentence)
     say(told.summary())
 
@@ -140,6 +140,7 @@ def _ready(args: argparse.Namespace) -> tuple[Detector, float | None]:
         if threshold is not None:
             raise SpeechnetError("name --threshold or --false-alarms-per-hour, not both")
         threshold = detector.operating.at(args.false_alarms_per_hour)
+    detector.stream(threshold=threshold, patience=args.patience)  # refuses what cannot be, once
     return detector, threshold
 
 
@@ -167,19 +168,35 @@ def _write(
     events: Iterator[Event], form: str, path: Path, folder: Path | None, *, several: bool
 ) -> None:
     """To standard output as they are found, or to a file that is whole or not there."""
+    from speechnet.sound import writing
+
     name = str(path) if several or form == "json" else ""
     if folder is None:
-        print(header(form), end="")
+        before = header(form)  # with the first event: a recording that cannot be read has none
         for event in events:
-            print(line(event, form, name), flush=True)
+            print(before + line(event, form, name), flush=True)
+            before = ""
+        print(before, end="", flush=True)
         return
     text = header(form) + "".join(line(event, form, name) + "\n" for event in events)
-    target = folder / (path.stem + SUFFIXES[form])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        part.write_text(text, "utf-8")
-        part.replace(target)
-    except OSError as error:
-        raise SpeechnetError(f"cannot write {target}: {error.strerror}") from error
-    print(target)
+    target = _target(path, form, folder)
+    writing.put(target, text.encode("utf-8", "backslashreplace"))
+    print(target, flush=True)
+
+
+def _target(path: Path, form: str, folder: Path) -> Path:
+    """The file for what is found in a recording."""
+    return folder / (path.stem + SUFFIXES[form])
+
+
+def _refuse_doubles(paths: Sequence[Path], form: str, folder: Path) -> None:
+    """Raise SpeechnetError if one file would be written for two recordings."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        target = _target(path, form, folder)
+        other = found.setdefault(target, path)
+        if other != path:
+            raise SpeechnetError(
+                f"the words of {other} and of {path} would both go into {target}: write them into"
+                " two folders"
+            )

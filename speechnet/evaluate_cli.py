@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from speechnet.errors import SpeechnetError
+from speechnet.terminal_cli import say, seen
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,8 +26,6 @@ RATES = (0.5, 1, 5, 60)
 
 ALL = ""
 """Instead of a word: the curve of all of them."""
-
-T = TypeVar("T")
 
 
 def add_commands(commands: Any) -> None:
@@ -69,7 +67,7 @@ def _clips(args: argparse.Namespace) -> None:
     _refuse_sounds(args.sources)
     classifier = Classifier.load(args.model)
     whole: list[Heard] = []
-    for name, heard in answers(classifier, args.sources):
+    for name, heard in answers(classifier, args.sources, say=say):
         found = score(name, heard)
         if args.json:
             print(json.dumps({**vars(found), **_details(heard, classifier.labels)}), flush=True)
@@ -178,11 +176,11 @@ def _recordings(args: argparse.Namespace) -> None:
     own: list[Judged] = []
     runs: dict[float, list[Judged]] = {threshold: [] for threshold in THRESHOLDS}
     thresholds = [detector.operating.threshold, *THRESHOLDS]
-    for recording in _seen(found, "listening"):
+    for recording in seen(found, "listening"):
         notes: list[str] = []
         first, *others = judged(recording, detector, thresholds, notes)
         for note in notes:
-            print(f"speechnet: {recording.path}: {note}", file=sys.stderr)
+            say(f"{recording.path}: {note}")
         for run, one in zip(runs.values(), others, strict=True):
             run.append(one)
         counts = count(first.file, [first])
@@ -277,18 +275,20 @@ def _noise(args: argparse.Namespace) -> None:
     """Seconds of noise that get a word."""
     from speechnet.hearing.classifier import Classifier
     from speechnet.judging.evaluate import false_words
-    from speechnet.sound.files import sound_files
+    from speechnet.sound.files import absolute, sound_files
 
     seconds, words = false_words(Classifier.load(args.model), sound_files(args.noise))
+    name = absolute(args.noise).name
     if args.json:
-        row = {"file": args.noise.name, "seconds": seconds, "false_words": words / seconds}
-        print(json.dumps(row))
+        print(json.dumps({"file": name, "seconds": seconds, "false_words": words / seconds}))
     else:
-        print(f"{args.noise.name}: {words} of {seconds} seconds of noise got a word")
+        print(f"{name}: {words} of {seconds} seconds of noise got a word")
 
 
 def _title(sources: Sequence[Path]) -> str:
-    names = [source.name for source in sources]
+    from speechnet.sound.files import absolute
+
+    names = [absolute(source).name for source in sources]
     return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
 
 
@@ -296,14 +296,4 @@ def _write(args: argparse.Namespace, name: str, picture: Image.Image) -> None:
     from common import pictures
 
     pictures.write(picture, args.draw / name)
-    print(f"speechnet: {args.draw / name}", file=sys.stderr)
-
-
-def _seen(items: Sequence[T], what: str) -> Iterable[T]:
-    """The items, with a bar that says how many are left, if somebody is looking."""
-    if len(items) < 2 or not sys.stderr.isatty():
-        return items
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, what, console=Console(stderr=True))
+    say(str(args.draw / name))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speechnet.errors import SpeechnetError
+from speechnet.terminal_cli import hushed, say
 
 if TYPE_CHECKING:
     from speechnet.explaining.explain import Alone, Explained, Explainer, Span
@@ -74,9 +73,10 @@ def _clip(args: argparse.Namespace) -> None:
     from speechnet.explaining.explain_drawing import explained_picture
     from speechnet.sound import audio
 
-    sound = audio.read(args.clip)
+    with hushed():
+        sound = audio.read(args.clip)
     for note in sound.notes:
-        print(f"speechnet: {args.clip}: {note}", file=sys.stderr)
+        say(f"{args.clip}: {note}")
     explainer = _explainer(args)
     found = explainer.explain(sound.samples, word=args.word, method=args.method)
     alone = explainer.alone(found)
@@ -156,19 +156,15 @@ def _explainer(args: argparse.Namespace) -> Explainer:
 
 
 def _write(path: Path, wave: Floats) -> None:
-    """Sound as a WAV file of 16 bits at 16 kHz, there whole or not at all."""
+    """Sound as a WAV file of 16 bits at 16 kHz."""
     import soundfile
 
+    from speechnet.sound import writing
     from speechnet.sound.audio import RATE
 
-    out, part = io.BytesIO(), path.with_name(f"{path.name}.part")
+    out = io.BytesIO()
     soundfile.write(out, wave, RATE, format="WAV", subtype="PCM_16")
-    try:
-        part.write_bytes(out.getvalue())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SpeechnetError(f"cannot write {path}: {error.strerror}") from error
+    writing.put(path, out.getvalue())
 
 
 @contextmanager

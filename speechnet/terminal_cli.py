@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def open_streams() -> None:
+    """Make all three streams usable, whoever started the command."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
 
 
 def say(text: str) -> None:
     """One sentence on stderr; nobody may be there any more to read it."""
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         print(f"speechnet: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Decoders of MP3 print what they find wrong by themselves, in lines of their own making.
+
+    For commands alone: in somebody's program another thread may have something to say meanwhile.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(nowhere)
+        os.close(stderr)
+
+
+def seen(items: Sequence[T], what: str, *, least: int = 2) -> Iterable[T]:
+    """The items, with a bar that says how many are left, where somebody looks on.
+
+    least: items without which there is none.
+    """
+    if len(items) < least or not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, what, console=Console(stderr=True))
 
 
 @contextmanager

@@ -47,8 +47,10 @@ def add_commands(commands: Any) -> None:
     one.add_argument("run_folder", type=Path, metavar="RUN")
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     one.add_argument("--validation", type=Path, nargs="+", default=[], metavar="DATA",
-                     help="to calibrate on, and to choose the detector's threshold")  # fmt: skip
-    one.add_argument("--noise", type=Path, help="as in training; its ends choose the threshold")
+                     help="to calibrate the probabilities on")  # fmt: skip
+    one.add_argument(
+        "--noise", type=Path, help="as in training: the detector's threshold is chosen with it, too"
+    )
     one.add_argument("--test", type=Path, nargs="+", default=[], metavar="DATA")
     one.set_defaults(run=export)
 
@@ -72,15 +74,17 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _own(args: argparse.Namespace) -> None:
+    from speechnet.sound.files import absolute
     from speechnet.training import own
 
     clips = [clip for source in args.sources for clip in _clips(source)]
+    first = absolute(args.sources[0])
     made = own.teach(
         clips,
-        args.output or args.sources[0].with_name(f"{args.sources[0].resolve().name}-model"),
+        args.output or first.with_name(f"{first.name}-model"),
         noise=args.noise,
         synthetic=[clip for source in args.synthetic for clip in _clips(source)],
-        recipe=Path(args.recipe) if args.recipe else None,
+        recipe=args.recipe or "own",
         base=args.initial,
         steps=args.steps,
         say=say,
@@ -133,6 +137,10 @@ def export(args: argparse.Namespace) -> None:
     from speechnet.training.export import export as exported
     from speechnet.training.noise import recordings, split
 
+    if args.noise and not args.validation:
+        raise SpeechnetError(
+            "--noise is to choose the detector's threshold on clips: name them with --validation"
+        )
     kept_back = split(recordings(args.noise))[1] if args.noise else []
     for path in exported(
         args.run_folder,
@@ -140,6 +148,7 @@ def export(args: argparse.Namespace) -> None:
         validation=_real(args.validation),
         noise=kept_back,
         test=args.test,
+        say=say,
     ):
         print(path)
 
@@ -165,13 +174,11 @@ def _real(sources: Sequence[Path]) -> list[Clip]:
 
 
 def _clips(source: Path) -> Sequence[Clip]:
-    """A source's clips; what is wrong with it is said, in one line."""
+    """A source's clips; what is wrong with it is said."""
     from speechnet.clips.words import read_clips
 
-    with bar(f"reading {source.name}") as progress:
+    with bar(f"reading {source}") as progress:
         found = read_clips(source, progress=progress)
-    for kind, names in vars(found.report).items():
-        if names and kind in ("damaged", "contradictory", "wordless", "repeated"):
-            first = names[0] if isinstance(names[0], str) else ": ".join(names[0])
-            say(f"{source}: {len(names)} {kind} ({first})")
+    for fault in found.report.faults():
+        say(f"{source}: {fault}")
     return found.clips

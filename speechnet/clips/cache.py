@@ -46,7 +46,7 @@ def cached(
         except OSError as error:
             raise SpeechnetError(
                 f"cannot keep the decoded sound in {folder}: {error.strerror or error}; "
-                "make room there or name another cache folder"
+                "make room there, or set XDG_CACHE_HOME to another folder"
             ) from error
     return found
 

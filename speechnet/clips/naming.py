@@ -74,13 +74,18 @@ class Table:
         """Take the rows of a table; False if it has no column `file`.
 
         text: comma-, tab- or semicolon-separated, the first line names the columns.
+        Raises SpeechnetError if it cannot be told where its fields end.
         """
         first = text.partition("\n")[0].rstrip("\r")
         for mark in ("\t", ",", ";"):
             columns = [each.strip().strip('"').lower() for each in first.split(mark)]
             if "file" not in columns:
                 continue
-            for row in csv.reader(text.splitlines()[1:], delimiter=mark):
+            try:
+                rows = list(csv.reader(text.splitlines()[1:], delimiter=mark))
+            except csv.Error as error:
+                raise SpeechnetError(f"the table below {first!r} is damaged: {error}") from error
+            for row in rows:
                 values = dict(zip(columns, (each.strip() for each in row), strict=False))
                 if values.get("file"):
                     self._rows[values.pop("file").replace("\\", "/").removeprefix("./")] = values

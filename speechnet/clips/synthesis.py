@@ -233,13 +233,17 @@ def _voice(word: str, known: Sequence[Voice], rng: Rng) -> Voice:
 
 
 def _mark(folder: Path, engines: Iterable[str]) -> None:
-    """Say in the folder what is in it."""
-    names = ", ".join(sorted(engines))
-    told = f"Clips whose names begin with that of a speech engine ({names}) were made by it, with"
-    told += "\nspeechnet say. They are to learn from, never for a test: nobody talks like that.\n"
+    """Say in the folder what is in it, by these engines and by those of calls before."""
+    mark = folder / MARK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MARK).write_text(told, "utf-8")
+        before = mark.read_text("utf-8", "replace") if mark.exists() else ""
+        names = ", ".join(sorted({*engines, *(name for name in ENGINES if name in before)}))
+        mark.write_text(
+            f"Clips whose names begin with that of a speech engine ({names}) were made by it, with"
+            "\nspeechnet say. They are to learn from, never for a test: nobody talks like that.\n",
+            "utf-8",
+        )
     except OSError as error:
         raise SpeechnetError(f"cannot write into {folder}: {error.strerror}") from error
 

@@ -54,11 +54,22 @@ class Report:
 
     damaged: tuple[tuple[str, str], ...] = ()  # (name, why)
     near_silent: tuple[str, ...] = ()
-    too_quiet: tuple[str, ...] = ()  # near-silent ones left out because of `quietest`
     contradictory: tuple[str, ...] = ()  # the same bytes under two words: one label is wrong
     repeated: tuple[str, ...] = ()  # the same bytes under the same word once more
     wordless: tuple[str, ...] = ()  # sounds that no folder or table gives a word
     other: tuple[str, ...] = ()  # files that are no sounds
+
+    def faults(self) -> Iterator[str]:
+        """What is left out though somebody took it for a clip: of each kind how many and which."""
+        named = [f"{name}: {why}" for name, why in self.damaged]
+        for kind, names in (
+            ("damaged", named),
+            ("contradictory", self.contradictory),
+            ("repeated", self.repeated),
+            ("wordless", self.wordless),
+        ):
+            if names:
+                yield f"{len(names)} {kind} ({names[0]})"
 
 
 @dataclass(frozen=True)
@@ -72,15 +83,13 @@ class Words:
 def read_clips(
     source: str | os.PathLike[str],
     *,
-    quietest: float = -math.inf,
     cache: Path | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Words:
     """Read a data set, from the cache if it was read before and has not changed since.
 
-    source: a folder, .zip or .tar[.gz|.bz2|.xz]. quietest: clips with a lower loud_db are left out
-    (near-silent ones are named in the report anyway). cache: folder for the decoded sound, None is
-    the user's cache folder. progress: called with the share done, 0..1, while sounds are decoded.
+    source: a folder, .zip or .tar[.gz|.bz2|.xz]. cache: folder for the decoded sound, None is the
+    user's cache folder. progress: called with the share done, 0..1, while sounds are decoded.
     Raises SpeechnetError if the source cannot be read or no clip remains.
     """
     path = Path(source)
@@ -91,7 +100,7 @@ def read_clips(
         fingerprint(path, *tables),
         lambda append: _scan(path, tables, append, progress),
     )
-    return _words(path, index, samples, quietest)
+    return _words(path, index, samples)
 
 
 def loudness(samples: npt.NDArray[np.floating[Any]]) -> float:
@@ -209,7 +218,7 @@ def _row(one: _Decoded, table: Table) -> list[Any]:
     ]  # fmt: skip
 
 
-def _words(source: Path, index: Mapping[str, Any], samples: Int16s, quietest: float) -> Words:
+def _words(source: Path, index: Mapping[str, Any], samples: Int16s) -> Words:
     """The cache's index -> clips and report."""
     lists: dict[str, list[Any]] = {name: [] for name in Report.__dataclass_fields__}
     lists["other"] = index["other"]
@@ -231,9 +240,6 @@ def _words(source: Path, index: Mapping[str, Any], samples: Int16s, quietest: fl
             seen.add(digest)
             if loud_db < NEAR_SILENT:
                 lists["near_silent"].append(name)
-            if loud_db < quietest:
-                lists["too_quiet"].append(name)
-                continue
             clips.append(Clip(name, word, speaker, samples[start : start + length], loud_db, facts))
     if not clips:
         raise SpeechnetError(

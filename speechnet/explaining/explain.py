@@ -73,8 +73,9 @@ class Explained:
 
     answer: the classifier's. word, probability: what is explained. samples: float32 [sample], the
     second that was judged; it starts at `start` seconds of the clip, before 0 where quiet was put
-    around a shorter one. mel, map: [band, frame]; the map is in nats, but for gradients.
-    moments [frame], bands [band]: nats that the word loses when this is covered.
+    around a shorter one. mel, map: [band, frame]; the map is in nats, but for gradients. method: of
+    METHODS, by which the map was made. moments [frame], bands [band]: nats that the word loses when
+    this is covered.
     """
 
     answer: Answer
@@ -84,6 +85,7 @@ class Explained:
     samples: Floats
     mel: Floats
     map: Floats
+    method: str
     moments: Floats
     bands: Floats
     front: FrontEnd
@@ -254,6 +256,7 @@ class Explainer:
             samples=wave,
             mel=mel,
             map=self.map(mel, word, method=method, seed=seed),
+            method=method,
             moments=self._covered(mel, target, (mel.shape[0], PATCH[1]), (1, 1))[0],
             bands=self._covered(mel, target, (PATCH[0], mel.shape[1]), (1, 1))[:, 0],
             front=self.front,
@@ -294,9 +297,10 @@ class Explainer:
     def alone(self, explained: Explained) -> Alone:
         """As few cells as are enough for the word by themselves, as sound; found by smoothgrad,
         whatever the map was made by: occlusion finds what is needed, which is not the same."""
-        weighed = replace(
-            explained, map=self.map(explained.mel, explained.word, method="smoothgrad")
-        )
+        weighed = explained
+        if explained.method != "smoothgrad":
+            made = self.map(explained.mel, explained.word, method="smoothgrad")
+            weighed = replace(explained, map=made, method="smoothgrad")
         for cells in SHARES:
             found = self.played(weighed, cells)
             if found.probability >= ENOUGH:

@@ -16,6 +16,9 @@ from speechnet.errors import SpeechnetError
 
 Floats = NDArray[np.float32]
 
+PATIENT = 1000
+"""Ticks of patience at most, a minute: no word lasts as long."""
+
 APART = 0.25
 """Seconds at least between two events: nobody speaks faster."""
 
@@ -41,9 +44,9 @@ class Decider:
     """
 
     def __init__(self, words: int, threshold: float, patience: int) -> None:
-        if not 0 < threshold <= 1 or patience < 1:
+        if not 0 < threshold <= 1 or not 1 <= patience <= PATIENT:
             raise SpeechnetError(
-                f"a threshold is above 0 and at most 1, and patience at least 1 tick, not"
+                f"a threshold is above 0 and at most 1, and patience 1 to {PATIENT} ticks, not"
                 f" {threshold} and {patience}"
             )
         self.threshold, self.patience = threshold, patience

@@ -86,7 +86,7 @@ def read(path: Path) -> list[Event]:
         raise SpeechnetError(f"cannot read the labels in {path}: {why}") from error
     try:
         found = [_event(*row) for row in _rows(text)]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise SpeechnetError(
             f"{path} holds no labels: give an Audacity label track, JSON lines, or a table with"
             " the columns start, end, word"
@@ -121,7 +121,8 @@ def _table(lines: Iterable[str]) -> Iterator[tuple[object, object, object]]:
 
 def _event(start: object, end: object, word: object) -> Event:
     moments = float(str(start)), float(str(end))
-    if not all(map(math.isfinite, moments)) or moments[1] < moments[0] or not str(word).strip():
+    known = all(map(math.isfinite, moments)) and moments[0] <= moments[1]
+    if not known or word is None or not str(word).strip():
         raise ValueError(f"no label: {start} {end} {word}")
     return Event(*moments, word_of(str(word)))
 

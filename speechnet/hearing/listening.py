@@ -131,11 +131,11 @@ class Commands:
                     ) from error
                 self._running.append((command, process))
 
-    def failed(self, *, wait: bool = False) -> Iterator[str]:
+    def failed(self) -> Iterator[str]:
         """A sentence for each command that has ended with an error since the last call."""
         going = []
         for command, process in self._running:
-            status = process.wait() if wait else process.poll()
+            status = process.poll()
             if status is None:
                 going.append((command, process))
             elif status:

@@ -19,6 +19,7 @@ from speechnet.errors import SpeechnetError
 from speechnet.hearing.classifier import Answer, Classifier
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound import audio
+from speechnet.sound.files import absolute
 
 BINS = 15
 """Of the calibration error, equally wide (Guo et al. 2017, "On calibration ...")."""
@@ -105,10 +106,10 @@ def evaluate(
     sources: Sequence[Path],
     *,
     by: str = "source",
-    seen: Callable[[], object] = lambda: None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Score]:
     """A score for each group of `answers`."""
-    return (score(*group) for group in answers(classifier, sources, by=by, seen=seen))
+    return (score(*group) for group in answers(classifier, sources, by=by, say=say))
 
 
 def answers(
@@ -116,28 +117,28 @@ def answers(
     sources: Sequence[Path],
     *,
     by: str = "source",
-    seen: Callable[[], object] = lambda: None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Iterator[tuple[str, list[Heard]]]:
     """(name, what was heard) for each source, and as `all` for all of them if there are several.
 
     by: a column of the tables beside the sources; a source that has it gets a group for each of
-    its values, too, called SOURCE/VALUE. seen: called after each clip.
+    its values, too, called SOURCE/VALUE. say: is told what is wrong with a source.
     Raises SpeechnetError if a source holds no clips, or some that no person has said.
     """
     everything: list[Heard] = []
     for source in sources:
-        heard = []
-        clips = read_clips(source).clips
-        refuse(clips)
-        for clip in clips:
-            heard.append(hear(classifier, clip))
-            seen()
+        name = absolute(source).name
+        found = read_clips(source)
+        for fault in found.report.faults():
+            say(f"{source}: {fault}")
+        refuse(found.clips)
+        heard = [hear(classifier, clip) for clip in found.clips]
         everything += heard
-        yield source.name, heard
+        yield name, heard
         values = sorted({one.clip.facts[by] for one in heard if by in one.clip.facts})
         for value in values if len(values) > 1 else ():
             part = [one for one in heard if one.clip.facts.get(by) == value]
-            yield f"{source.name}/{value}", part
+            yield f"{name}/{value}", part
     if len(sources) > 1:
         yield "all", everything
 

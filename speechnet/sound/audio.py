@@ -186,14 +186,20 @@ def whole(name: str, file: BinaryIO) -> BinaryIO:
     return _Memory(data)
 
 
-def cut_off(log: str) -> str:
-    """A note if a file ends before its header says, as libsndfile finds."""
+def incomplete(log: str, count: int, frames: int, rate: int) -> str:
+    """A note if not all of a file came: it ends before its header says, as libsndfile finds, or
+    what follows cannot be decoded; else empty.
+
+    count: frames that came. frames: that libsndfile expects.
+    """
     for line in re.finditer(r": (\d+) \(should be (\d+)\)", log):
         promised, there = map(int, line.groups())
         # Programs that write to a pipe cannot know the length, and promise as much as there can be;
         # a single byte at the end is padding.
         if there + 1 < promised < 0x7FFF0000:
             return f"the file breaks off: {there} of {promised} bytes are there"
+    if count < 0.95 * frames < 1 << 62:  # of MP3 a guess; the greatest: unknown
+        return f"the file is damaged: only {count / rate:.2f} s can be read"
     return ""
 
 
@@ -213,10 +219,8 @@ def _decode(
                 count += len(frames)
             if not count:
                 raise SpeechnetError(f"{name} holds no sound: it has a header and no samples")
-            if note := cut_off(sound.extra_info):
+            if note := incomplete(sound.extra_info, count, sound.frames, rate):
                 notes.append(note)
-            elif count < 0.95 * sound.frames < 1 << 62:  # of MP3 a guess; the greatest: unknown
-                notes.append(f"the file is damaged: only {count / rate:.2f} s can be read")
             wave = np.concatenate(pieces)
             if channel := loudest(wave, np.sqrt(energy / count), notes):
                 sound.seek(0)

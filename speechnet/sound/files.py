@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from speechnet.errors import SpeechnetError
@@ -10,6 +11,15 @@ READ = """wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64 voc s
 """Endings of the sounds that libsndfile reads."""
 
 ENDINGS = frozenset(f".{name}" for name in READ.split())
+
+
+def absolute(path: Path) -> Path:
+    """The same place by a path that has a name, which `.` has not; links are not followed.
+
+    >>> absolute(Path("words/..")) == absolute(Path.cwd())
+    True
+    """
+    return Path(os.path.abspath(path))
 
 
 def sound_files(path: Path) -> list[Path]:

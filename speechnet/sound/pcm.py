@@ -27,6 +27,16 @@ AT_ONCE = 1 << 16
 LOOKED_AT = 8192
 """Bytes from the start by which it is told what this is."""
 
+FRAMES = 4
+"""Of MP3 that lie one behind the other, as no samples do by chance. The longest are 1440 bytes."""
+
+_FIRST = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_LATER = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+"""Kilobits a second of MPEG 1 (ISO 11172-3), and of MPEG 2 and 2.5, by their number in a header."""
+
+_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+"""Samples a second by the numbers of the version and of the rate."""
+
 
 def pcm(
     file: BinaryIO, *, rate: int = RATE, channels: int = 1, encoding: str = "s16le"
@@ -86,6 +96,8 @@ def _look(data: bytes, kind: np.dtype[Any], rate: int) -> None:
         raise SpeechnetError("nothing came through the stream")
     if sentence := refusal("the stream", data.ljust(64, b"\0")):
         raise SpeechnetError(f"{sentence}: {told}")
+    if _is_mp3(data):
+        raise SpeechnetError(f"the stream is MP3, not bare samples: {told}")
     if data[:4] in (b"RIFF", b"fLaC", b"OggS", b"FORM", b"caff") or data[:3] == b"ID3":
         raise SpeechnetError(f"the stream is a file with a header, not bare samples: {told}")
     if len(data) > 16 and _is_text(data):
@@ -95,6 +107,32 @@ def _look(data: bytes, kind: np.dtype[Any], rate: int) -> None:
             f"the stream is as random as compressed or encrypted data, not samples of"
             f" {kind.itemsize * 8} bits: {told}"
         )
+
+
+def _is_mp3(data: bytes) -> bool:
+    """Whether it begins with FRAMES frames of MP3. (What begins with a tag is known by that.)"""
+    place = 0
+    for _ in range(FRAMES):
+        size = _frame(data[place : place + 4])
+        if not size:
+            return False
+        place += size
+    return True
+
+
+def _frame(head: bytes) -> int:
+    """Bytes of the frame of MP3 (layer III) that begins with these four; 0 if none does.
+
+    >>> _frame(b"\\xff\\xfb\\x90\\xc4"), _frame(b"\\xff\\xfb\\xff\\xfb")
+    (417, 0)
+    """
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return 0
+    version, rate, speed = head[1] >> 3 & 3, head[2] >> 2 & 3, head[2] >> 4
+    if version == 1 or rate == 3 or speed in (0, 15):  # there are none, or nobody knows how long
+        return 0
+    eighths, kilobits = (144, _FIRST) if version == 3 else (72, _LATER)  # of a frame's samples
+    return eighths * 1000 * kilobits[speed] // _RATES[version][rate] + (head[2] >> 1 & 1)
 
 
 def _is_text(data: bytes) -> bool:

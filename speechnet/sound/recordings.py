@@ -38,14 +38,13 @@ def chunks(source: Source, notes: list[str] | None = None) -> Iterator[Floats]:
         file = audio.whole(name, file)
         try:
             with soundfile.SoundFile(file) as sound:
-                rate, channels, cut = sound.samplerate, sound.channels, sound.extra_info
+                rate, channels = sound.samplerate, sound.channels
+                log, frames = sound.extra_info, sound.frames
                 floats = sound.subtype in ("FLOAT", "DOUBLE")
             audio.check_rate(name, rate, notes)
             mix = Mix(0, 1.0)
             if channels > 1 or floats:
                 mix = Mix.of(name, _frames(file), notes)
-            if note := audio.cut_off(cut):
-                notes.append(note)
             done = 0
             for chunk in _at_rate(mix.apply(_frames(file)), rate):
                 done += len(chunk)
@@ -54,6 +53,8 @@ def chunks(source: Source, notes: list[str] | None = None) -> Iterator[Floats]:
             raise audio.undecodable(name, error.error_string) from error
         if not done:
             raise SpeechnetError(f"{name} holds no sound: it has a header and no samples")
+        if note := audio.incomplete(log, mix.count, frames, rate):
+            notes.append(note)
 
 
 class Mix:
@@ -62,22 +63,26 @@ class Mix:
     def __init__(self, channel: int, peak: float) -> None:
         self.channel = channel  # counted from 1; 0 is the mean of all
         self.scale = np.float32(1 / peak if peak > FULL else 1)
+        self.count = 0  # frames that came through
 
     @classmethod
     def of(cls, name: str, frames: Iterator[Floats], notes: list[str]) -> Mix:
         """From all of the recording."""
-        energy, mean, count, peak = np.zeros(1), 0.0, 0, 0.0
+        energy, mean, count, peak, peaks = np.zeros(1), 0.0, 0, 0.0, np.zeros(1)
         for block in frames:
             mixed = block.mean(axis=1)
             energy = energy + np.square(block, dtype=np.float64).sum(axis=0)
             mean += float(np.square(mixed, dtype=np.float64).sum())
             peak = max(peak, float(np.abs(mixed).max()))
+            peaks = np.maximum(peaks, np.abs(block).max(axis=0))
             count += len(block)
             if not np.isfinite(mean):
                 raise SpeechnetError(f"{name} holds samples that are no numbers (NaN or infinite)")
         levels = np.sqrt(energy / max(1, count))
         level = np.full(1, np.sqrt(mean / max(1, count)), np.float32)
         channel = audio.loudest(level, levels, notes)
+        if channel:
+            peak = float(peaks[channel - 1])
         if peak > FULL:
             notes.append(f"samples of up to {peak:.0f} were scaled to 1")
         return cls(channel, peak)
@@ -85,6 +90,7 @@ class Mix:
     def apply(self, frames: Iterator[Floats]) -> Iterator[Floats]:
         """[frame, channel] -> [frame]."""
         for block in frames:
+            self.count += len(block)
             one = block[:, self.channel - 1].copy() if self.channel else block.mean(axis=1)
             yield one * self.scale if self.scale != 1 else one
 

@@ -107,8 +107,9 @@ _SHARES = ("fragments", "spill", "trim", "neighbours", "noise", "reverb", "overl
 @lru_cache(maxsize=1)
 def _fast() -> NDArray[np.int64]:
     """Even lengths without a prime factor above 5: their Fourier transforms are quick."""
-    powers = (2**a * 3**b * 5**c for a in range(1, 18) for b in range(11) for c in range(8))
-    return np.array(sorted(number for number in powers if number <= 2**17))
+    # Up to twice the 60 seconds that a clip may have: it may be played at half its speed.
+    powers = (2**a * 3**b * 5**c for a in range(1, 22) for b in range(13) for c in range(9))
+    return np.array(sorted(number for number in powers if number <= 2**21))
 
 
 def play(wave: Floats, speed: float) -> Floats:

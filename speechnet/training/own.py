@@ -88,7 +88,7 @@ def teach(
     *,
     noise: Path | None = None,
     synthetic: Sequence[Clip] = (),
-    recipe: Path | None = None,
+    recipe: str = "own",
     base: Path | None = None,
     steps: int | None = None,
     say: Callable[[str], object] = lambda text: None,
@@ -97,9 +97,9 @@ def teach(
 
     clips: of words; those of `unknown` are other words, those of `silence` the room. noise: a
     folder of recordings without speech. synthetic: clips by speech engines, to learn from alone.
-    base: another model's folder to start from. steps: of each stage, instead of the recipe's. say:
-    is told what is wrong with the clips and what goes on. Stopped and called again, it goes on
-    where it was.
+    recipe: its name, or a .toml file. base: another model's folder to start from. steps: of each
+    stage, instead of the recipe's. say: is told what is wrong with the clips and what goes on.
+    Stopped and called again, it goes on where it was.
     Raises SpeechnetError if the clips cannot be learnt from.
     """
     start = time.monotonic()

@@ -68,17 +68,14 @@ class Recipe:
 
 
 def recipe(name: str) -> Recipe:
-    """A recipe of the package by its name, or one of the user's by the path of its file.
+    """A recipe for training from nothing, named as for `recipe_text`.
 
     Raises SpeechnetError for an unknown name, and for a setting that there is not.
     """
-    path = Path(name)
-    shipped = resources.files("speechnet") / "recipes" / f"{name}.toml"
     try:
-        text = path.read_text("utf-8") if path.suffix == ".toml" else shipped.read_text("utf-8")
-        values = tomllib.loads(text)
+        values = tomllib.loads(recipe_text(name))
         return Recipe(
-            name=path.stem,
+            name=Path(name).stem,
             words=tuple(values.pop("words")),
             network=NetworkConfig(**values.pop("network", {})),
             augment=Augment(**values.pop("augment", {})),
@@ -87,12 +84,26 @@ def recipe(name: str) -> Recipe:
             front=values.pop("front", {}),
             **values,
         )
-    except FileNotFoundError as error:
-        raise SpeechnetError(f"there is no recipe {name}: name base, or a .toml file") from error
     except KeyError as error:
         raise SpeechnetError(f"recipe {name} does not say {error.args[0]}") from error
     except (TypeError, ValueError) as error:
         raise SpeechnetError(f"recipe {name}: {error}") from error
+
+
+def recipe_text(name: str) -> str:
+    """Of a recipe of the package by its name, or of one of the user's by the path of its file.
+
+    Raises SpeechnetError if it cannot be read.
+    """
+    path = Path(name)
+    shipped = resources.files("speechnet") / "recipes" / f"{name}.toml"
+    try:
+        return path.read_text("utf-8") if path.suffix == ".toml" else shipped.read_text("utf-8")
+    except FileNotFoundError as error:
+        told = f"there is no recipe {name}: name base, own or a .toml file"
+        raise SpeechnetError(told) from error
+    except OSError as error:
+        raise SpeechnetError(f"cannot read the recipe {name}: {error.strerror}") from error
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from speechnet.sound.windows import evaluation_window
 from speechnet.training.augment import Augment
 from speechnet.training.export import WEIGHTS
 from speechnet.training.noise import Noise
-from speechnet.training.train import Data, loss, sampler
+from speechnet.training.train import Data, loss, recipe_text, sampler
 
 Floats = NDArray[np.float32]
 Say = Callable[[str], object]
@@ -61,24 +60,23 @@ class Tuning:
     scenes: float
 
     @classmethod
-    def load(cls, path: Path | None = None, steps: int | None = None) -> Tuning:
-        """The package's recipe, or another; steps: of each stage, instead of what it says.
+    def load(cls, name: str = "own", steps: int | None = None) -> Tuning:
+        """A recipe, named as for `recipe_text`; steps: of each stage, instead of what it says.
 
-        Raises SpeechnetError for a setting that is none.
+        Raises SpeechnetError for an unknown name, and for a setting that is none.
         """
         try:
-            shipped = resources.files("speechnet") / "recipes" / "own.toml"
-            values = tomllib.loads((path or shipped).read_text("utf-8"))
+            values = tomllib.loads(recipe_text(name))
             stages: Any = {name: TrainConfig(**values.pop(name)) for name in STAGES}
             if steps is not None:
                 few = {"steps": steps, "warm_up": min(steps // 4, 20)}
                 stages = {name: replace(stage, **few) for name, stage in stages.items()}
                 values["longest"] = 0.0
             return cls(augment=Augment(**values.pop("augment", {})), **stages, **values)
-        except OSError as error:
-            raise SpeechnetError(f"cannot read the recipe {path}: {error.strerror}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise SpeechnetError(f"recipe {path}: {error}") from error
+        except KeyError as error:
+            raise SpeechnetError(f"recipe {name} does not say {error.args[0]}") from error
+        except (TypeError, ValueError) as error:
+            raise SpeechnetError(f"recipe {name}: {error}") from error
 
     def steps(self, stage: TrainConfig, words: int) -> TrainConfig:
         """A stage for so many words: more of them take longer."""

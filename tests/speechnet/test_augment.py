@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from speechnet.clips.words import LONGEST
 from speechnet.errors import SpeechnetError
 from speechnet.sound.windows import WINDOW
 from speechnet.training import augment as change
@@ -68,6 +69,12 @@ def test_playing_faster_raises_the_pitch_and_shortens_by_the_same_ratio(speed: f
     assert loudest_frequency(played) == pytest.approx(1000 * ratio, abs=2)
     middle = played[2000:-2000]
     assert np.abs(middle).max() == pytest.approx(1, abs=0.02)
+
+
+def test_the_longest_clip_can_be_played_at_any_speed() -> None:
+    wave = tone(1000, int(LONGEST) * RATE)
+    for speed in (0.5, 2.0):
+        assert len(change.play(wave, speed)) == pytest.approx(len(wave) / speed, rel=0.02)
 
 
 def test_playing_faster_folds_nothing_back() -> None:

@@ -211,13 +211,34 @@ def test_files_of_two_networks_are_not_mixed(classifier: Classifier) -> None:
         Classifier(classifier.frames, other)
 
 
-def test_a_decoder_that_speaks_for_itself_is_not_heard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["classify", "detect"])
+def test_a_full_disk_is_one_sentence(what: str) -> None:
+    command = [sys.executable, "-m", "speechnet", what, str(CLIPS / "yes.wav")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "speechnet: cannot write any more: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-"])
+def test_a_stream_that_is_closed_is_an_empty_one(closed: str) -> None:
+    command = f"{sys.executable} -m speechnet classify - {CLIPS / 'yes.wav'} {closed}"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
+    )
+    assert "yes.wav: yes" in done.stdout
+    told = "" if closed == "2>&-" else "speechnet: standard input is empty\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+@pytest.mark.parametrize("what", ["classify", "detect", "explain"])
+def test_a_decoder_that_speaks_for_itself_is_not_heard(what: str, tmp_path: Path) -> None:
     data = bytearray((CLIPS / "go.mp3").read_bytes())
     for place in range(1_500, len(data), 500):
         data[place] ^= 0x5A
     harmed = tmp_path / "harmed.mp3"
     harmed.write_bytes(data)
-    command = [sys.executable, "-m", "speechnet", "classify", str(harmed), str(CLIPS / "go.mp3")]
+    command = [sys.executable, "-m", "speechnet", what, str(harmed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "go.mp3: go" in done.stdout
+    assert done.returncode == 0
     assert all(line.startswith("speechnet: ") for line in done.stderr.splitlines())

@@ -126,6 +126,14 @@ def test_what_is_decided_later_is_what_would_have_been_detected(detector: Detect
         assert detector.decide(ticks, threshold, patience) == direct
 
 
+@pytest.mark.parametrize(("threshold", "patience"), [(0.0, 2), (1.1, 2), (0.5, 0), (0.5, 10**11)])
+def test_what_cannot_be_asked_for_is_refused(
+    detector: Detector, threshold: float, patience: int
+) -> None:
+    with pytest.raises(SpeechnetError, match="a threshold is above 0 and at most 1"):
+        detector.stream(threshold=threshold, patience=patience)
+
+
 def test_memory_does_not_grow_with_the_recording(detector: Detector, tmp_path: Path) -> None:
     hiss = (300 * np.random.default_rng(0).standard_normal(16_000 * 60)).astype(np.int16)
     peaks = []
@@ -180,6 +188,16 @@ def test_channels_that_cancel_each_other_are_told_before_the_first_chunk(tmp_pat
     np.testing.assert_allclose(np.abs(first), np.abs(0.5 * wave[: len(first)]), atol=1e-4)
 
 
+def test_the_scale_is_that_of_the_channel_that_is_heard(tmp_path: Path) -> None:
+    wave = np.sin(np.arange(100_000) / 20)
+    both = np.stack([wave, -wave], axis=1) * 30_000
+    soundfile.write(tmp_path / "a.wav", both, 16_000, subtype="FLOAT")
+    whole, notes = audio.read(tmp_path / "a.wav"), list[str]()
+    found = np.concatenate(list(recordings.chunks(tmp_path / "a.wav", notes)))
+    np.testing.assert_allclose(found, whole.samples, atol=1e-6)
+    assert tuple(notes) == whole.notes
+
+
 def test_floats_on_the_scale_of_integers_are_scaled(tmp_path: Path) -> None:
     wave = np.sin(np.arange(100_000) / 20)
     soundfile.write(tmp_path / "a.wav", wave * 30_000, 16_000, subtype="FLOAT")
@@ -196,8 +214,10 @@ def test_of_a_damaged_file_all_that_can_be_decoded_is_heard(cut: float, tmp_path
     data = (tmp_path / "a.flac").read_bytes()
     (tmp_path / "a.flac").write_bytes(data[: int(len(data) * cut)])
     whole = audio.read(tmp_path / "a.flac").samples
-    found = np.concatenate(list(recordings.chunks(tmp_path / "a.flac")))
+    notes: list[str] = []
+    found = np.concatenate(list(recordings.chunks(tmp_path / "a.flac", notes)))
     assert len(found) == pytest.approx(len(whole), abs=600)
+    assert notes == [f"the file is damaged: only {len(found) / 16_000:.2f} s can be read"]
     np.testing.assert_array_equal(found[: len(whole)], whole[: len(found)])
 
 

@@ -155,6 +155,25 @@ def test_json_of_clips_has_the_fields_of_the_contract(
     assert row["worst_speakers"] == []
 
 
+def test_clips_that_are_left_out_are_told(words: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (words / "yes" / "bad.wav").write_bytes(b"no sound")
+    shutil.copy(CLIPS / "no.flac", words / "loose.flac")
+    assert main(["evaluate", str(words), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["clips"] == 5
+    assert f"{words}: 1 damaged (yes/bad.wav: " in told.err
+    assert f"{words}: 1 wordless (loose.flac)" in told.err
+
+
+def test_the_folder_that_one_is_in_has_its_name(
+    words: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, name in ((words, "."), (words / "yes", "..")):
+        monkeypatch.chdir(folder)
+        assert main(["evaluate", name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["file"] == "mine"
+
+
 def test_the_table_shows_what_was_taken_for_what(
     words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -348,6 +348,16 @@ def test_as_few_cells_as_are_enough_are_heard_as_the_word_by_themselves(
         assert alone.probability > np.mean([other.probability for other in anything]) + 0.1
 
 
+def test_a_map_of_smoothgrad_is_not_made_once_more(
+    explainer: Explainer, explained: dict[str, Explained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_smoothgrad = explainer.explain(samples("left.ogg"), method="smoothgrad")
+    expected = explainer.alone(explained["left.ogg"])
+    monkeypatch.setattr(explain, "smoothgrad", None)
+    found = explainer.alone(by_smoothgrad)
+    assert (found.probability, found.cells) == (expected.probability, expected.cells)
+
+
 def test_a_sound_made_from_a_spectrogram_has_about_this_spectrogram(explainer: Explainer) -> None:
     wave = samples("seven.wav")
     mel = log_mel(wave, explainer.front)

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,11 +88,17 @@ def test_encodings_rates_and_channels_come_to_the_same_sound(encoding: str, kind
         ("Guten Morgen, schöne Welt! ".encode() * 900, "is text"),
         (np.random.default_rng(0).bytes(20_000), "as random as"),
         (b"\x89PNG" + bytes(200), "a picture"),
+        ((CLIPS / "go.mp3").read_bytes(), "is MP3"),
     ],
 )
 def test_what_is_no_bare_sound_is_told(data: bytes, told: str) -> None:
     with pytest.raises(SpeechnetError, match=told):
         list(pcm(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("first", [b"\xff\xfb", b"\xff\xf3", b"\xff\xfb\x90\xc4"])
+def test_what_begins_like_mp3_may_be_a_sound(first: bytes) -> None:
+    assert sum(map(len, pcm(io.BytesIO(first * (20_000 // len(first)))))) == 10_000
 
 
 def test_loud_noise_is_a_sound_all_the_same() -> None:
@@ -132,11 +139,18 @@ def test_commands_are_started_for_their_word_and_told_of_when_they_fail(tmp_path
         ("yes", "stop"),
     )  # fmt: skip
     commands.start(Event(0.5, 1.25, "yes", 0.9))
-    assert list(commands.failed(wait=True)) == []
+    assert ended(commands) == []
     assert sorted(out.read_text().splitlines()) == ["all yes 1.250", "one"]
     commands.start(Event(2, 2.5, "stop", 0.9))
-    assert list(commands.failed(wait=True)) == ["the command 'exit 3' ended with status 3"]
-    assert list(commands.failed(wait=True)) == []
+    assert ended(commands) == ["the command 'exit 3' ended with status 3"]
+    assert ended(commands) == []
+
+
+def ended(commands: Commands) -> list[str]:
+    """What is told when all have ended."""
+    for _, process in commands._running:
+        process.wait()
+    return list(commands.failed())
 
 
 def command(*arguments: str) -> subprocess.Popen[bytes]:
@@ -163,6 +177,18 @@ def test_listen_prints_each_event_as_it_comes_and_sums_up_at_the_end() -> None:
     assert [json.loads(one)["word"] for one in lines if one.startswith("{")] == ["stop", "left"]
     assert b"3 events" in told
     assert b"of one core" in told
+
+
+def test_nobody_waits_for_a_command_that_goes_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with command("--run", f"stop=cat {tmp_path / 'fifo'}") as process:
+        assert process.stdin is not None
+        process.stdin.write(as_bytes(words()))
+        process.stdin.close()
+        try:
+            assert process.wait(60) == 0
+        finally:
+            (tmp_path / "fifo").write_text("")  # lets the command end
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -206,6 +232,42 @@ def test_detect_writes_each_format(tmp_path: Path, capsys: pytest.CaptureFixture
     assert float(told[0]) == row["start"]
     assert told[2] == "right\n"
     assert (folder / "water.txt").read_text() == ""
+
+
+def test_what_cannot_be_read_has_no_header(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["detect", str(tmp_path / "none.wav"), "--format", "webvtt"]) == 1
+    assert capsys.readouterr().out == ""
+    assert main(["detect", str(CLIPS / "water.ogg"), "--format", "webvtt"]) == 0
+    assert capsys.readouterr().out == "WEBVTT\n\n"
+
+
+def test_a_threshold_that_cannot_be_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(CLIPS / "yes.wav"), str(CLIPS / "no.flac")]
+    assert main(["detect", *files, "--threshold", "2"]) == 1
+    assert capsys.readouterr().err.count("a threshold is") == 1
+
+
+def test_two_recordings_of_one_name_are_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(CLIPS / "yes.wav", tmp_path / folder)
+    files = [str(tmp_path / folder / "yes.wav") for folder in ("a", "b")]
+    assert main(["detect", *files, "-o", str(tmp_path / "out")]) == 1
+    assert "{} and of {} would both go into".format(*files) in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "yes.txt").mkdir()
+    assert main(["detect", str(CLIPS / "yes.wav"), "-o", str(tmp_path)]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "yes.txt"]
 
 
 def test_detect_goes_on_after_a_bad_file_and_says_so(

@@ -1,18 +1,21 @@
 """Somebody's own words: what is wrong with the clips, who is held out, and a network that knows."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from common.config import TrainConfig
+from speechnet.cli import main
 from speechnet.clips import bank
 from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound.spectrogram import FrontEnd
-from speechnet.training import own, review
+from speechnet.training import own, review, tuning
 from speechnet.training.augment import Augment
 from speechnet.training.noise import Noise
 from speechnet.training.tuning import Base, Checked, Tuning, check, folds_of, labels_of, tune
@@ -72,6 +75,12 @@ def test_silent_faint_clipped_and_long_clips_are_named() -> None:
     assert "high/3.wav: nearly silent" in sentences
     assert "high/4.wav: clipped" in sentences
     assert "high/5.wav: longer than" in sentences
+
+
+def test_a_clip_of_a_minute_is_named_like_any_that_is_too_long() -> None:
+    clips = many("high", 16)
+    clips[5] = clip("high", 5, wave=np.tile(samples("high", 5), 120))
+    assert told(clips) == "high/5.wav: longer than 2.5 s: cut it to the word"
 
 
 def test_the_same_recording_is_known_again_louder_moved_and_cut() -> None:
@@ -187,9 +196,43 @@ def test_clips_of_a_few_people_become_a_network_that_hears_others(tmp_path: Path
     assert said[0] == "cross-validation 1 of 2"
 
 
+def test_the_model_goes_beside_the_clips_wherever_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "high").mkdir(parents=True)
+    soundfile.write(tmp_path / "mine" / "high" / "a.wav", samples("high", 0), 16_000)
+    asked: list[tuple[Path, str]] = []
+
+    def teach(clips: list[Clip], folder: Path, **options: Any) -> None:
+        asked.append((folder, options["recipe"]))
+        raise SpeechnetError("enough")
+
+    monkeypatch.setattr(own, "teach", teach)
+    for folder, name in (
+        (tmp_path, "mine"),
+        (tmp_path / "mine", "."),
+        (tmp_path / "mine/high", ".."),
+    ):
+        monkeypatch.chdir(folder)
+        assert main(["train", name, "--recipe", "own"]) == 1
+    assert asked == [(tmp_path / "mine-model", "own")] * 3
+
+
+def test_a_recipe_is_found_by_its_name_or_its_file(tmp_path: Path) -> None:
+    shipped = (Path(tuning.__file__).parents[1] / "recipes" / "own.toml").read_text("utf-8")
+    (tmp_path / "mine.toml").write_text(shipped.replace("folds = 3", "folds = 4"), "utf-8")
+    assert Tuning.load("own").folds == 3
+    assert Tuning.load(str(tmp_path / "mine.toml")).folds == 4
+    with pytest.raises(SpeechnetError, match="there is no recipe huge: name base, own or a"):
+        Tuning.load("huge")
+    with pytest.raises(SpeechnetError, match="recipe base does not say check"):
+        Tuning.load("base")
+
+
 def test_more_words_take_more_steps_up_to_a_limit() -> None:
     recipe = Tuning.load()
     steps = [recipe.steps(recipe.heads, words).steps for words in (1, 5, 13, 40, 400)]
     assert steps == [160, 160, 320, 512, 512]
-    assert {stage.steps for stage in (Tuning.load(None, 7).check, Tuning.load(None, 7).all)} == {7}
-    assert Tuning.load(None, 7).steps(Tuning.load(None, 7).heads, 40).steps == 7
+    few = Tuning.load(steps=7)
+    assert {stage.steps for stage in (few.check, few.all)} == {7}
+    assert few.steps(few.heads, 40).steps == 7

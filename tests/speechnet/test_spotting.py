@@ -137,7 +137,13 @@ def test_an_empty_file_of_labels_says_that_nothing_is_said(tmp_path: Path) -> No
     assert events.read(tmp_path / "labels.txt") == []
 
 
-@pytest.mark.parametrize("text", ["yes at two", "1\tb\tyes", "2\t1\tyes", "nan\t1\tyes", "1\t2\t "])
+@pytest.mark.parametrize(
+    "text",
+    ["yes at two", "1\tb\tyes", "2\t1\tyes", "nan\t1\tyes", "1\t2\t ",
+     "start,end,word\n1,2\n", '{"start": 1, "end": 2, "word": null}',
+     'start,end,word\n1,2,"yes\n' + 140_000 * "3"],
+    ids=range(8),
+)  # fmt: skip
 def test_what_is_no_label_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text(text)
     with pytest.raises(SpeechnetError, match="holds no labels"):

@@ -165,6 +165,14 @@ def test_festival_is_given_the_word_and_says_it_with_its_voices(path: Path, tmp_
     assert speakers <= {"light/festival-a-voice", "light/festival-b-voice"}
 
 
+def test_a_folder_names_the_engines_of_all_calls(engine: Path, tmp_path: Path) -> None:
+    install(engine, "festival", FESTIVAL)
+    install(engine, "text2wave", TEXT2WAVE)
+    for name in ("festival", "espeak-ng", "espeak-ng"):
+        assert say(tmp_path / "a", "light", "--engine", name) == 0
+    assert "(espeak-ng, festival)" in (tmp_path / "a" / MARK).read_text()
+
+
 def test_english_engines_are_not_asked_for_other_letters(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

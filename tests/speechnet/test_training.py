@@ -148,6 +148,19 @@ def test_a_word_without_clips_is_named(
     assert "no clips of banana" in capsys.readouterr().err
 
 
+def test_what_export_leaves_out_is_told(
+    sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = ["export", str(tmp_path / "run"), "-o", str(tmp_path / "model")]
+    assert main([*export, "--noise", str(sounds / "noise")]) == 1
+    assert "name them with --validation" in capsys.readouterr().err
+    assert main(command(sounds, tmp_path, 2)) == 0
+    shutil.copytree(sounds / "val", tmp_path / "test")
+    (tmp_path / "test" / "high" / "bad.wav").write_bytes(b"no sound")
+    assert main([*export, "--test", str(tmp_path / "test")]) == 0
+    assert "test: 1 damaged (high/bad.wav: " in capsys.readouterr().err
+
+
 def test_a_damaged_run_is_named(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import soundfile
 from common.errors import CommonError
 from speechnet.clips.naming import from_path
 from speechnet.clips.words import RATE, read_clips, split
+from speechnet.errors import SpeechnetError
 
 
 def wav(seed: int, seconds: float = 0.3, level: float = 0.1, rate: int = RATE) -> bytes:
@@ -108,9 +109,11 @@ def test_what_is_wrong_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
     assert report.near_silent == ("yes/hushed.wav",)
     assert report.wordless == ("loose.wav",)
     assert report.other == ("README.md",)
-    louder = read_clips(tmp_path / "set", quietest=-45, cache=tmp_path / "cache")
-    assert louder.report.too_quiet == ("yes/hushed.wav",)
-    assert [clip.name for clip in louder.clips] == ["yes/a.wav"]
+    damaged, *others = report.faults()
+    assert damaged.startswith("1 damaged (yes/bad.wav: the sound is no sound")
+    assert others == [
+        "2 contradictory (no/two.wav)", "1 repeated (yes/again.wav)", "1 wordless (loose.wav)"
+    ]  # fmt: skip
 
 
 def test_sound_is_decoded_once_and_again_when_the_source_changes(
@@ -153,6 +156,18 @@ def test_names_that_climb_out_are_only_names(tmp_path: Path) -> None:
     clips = read_clips(archive(tmp_path / "set.tar", files), cache=tmp_path / "cache").clips
     assert [clip.word for clip in clips] == ["no", "yes"]
     assert not (tmp_path.parent / "yes").exists()
+
+
+def test_a_table_without_an_end_is_one_sentence(tmp_path: Path) -> None:
+    files = {"a.wav": wav(0), "t.csv": b'file,word\na.wav,"yes\n' + 140_000 * b"x"}
+    with pytest.raises(SpeechnetError, match="the table below 'file,word' is damaged"):
+        read_clips(folder(tmp_path / "set", files), cache=tmp_path / "cache")
+
+
+def test_a_cache_that_cannot_be_written_says_how_to_name_another(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(SpeechnetError, match="or set XDG_CACHE_HOME to another folder"):
+        read_clips(folder(tmp_path / "set", FILES), cache=tmp_path / "cache")
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text"])
