@@ -1,5 +1,6 @@
 """common: the building blocks of convolutional networks, their training, export and inference."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ __all__ = [
     "fetch",
     "global_pool",
 ]
+
+# onnxruntime keeps and sends facts about its use unless it is told not to before it is imported.
+# Only modules of this package import it, so nothing does so before this line.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _LATER = {
     "GlobalPoolingBias": "common.pool",

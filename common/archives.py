@@ -19,7 +19,7 @@ from pathlib import Path
 from common.errors import CommonError
 
 # What zipfile, tarfile and the decompressors raise for bytes that are not as they have to be.
-_BROKEN: tuple[type[Exception], ...] = (
+BROKEN: tuple[type[Exception], ...] = (
     OSError, EOFError, ValueError, RuntimeError, LZMAError, zlib.error,
     tarfile.TarError, zipfile.BadZipFile,
 )  # fmt: skip
@@ -124,7 +124,7 @@ def _of_folder(folder: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
 def _of_zip(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(source)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise CommonError(f"cannot read {source}: {error}") from error
     with archive:
         inside = sorted(archive.infolist(), key=lambda each: each.header_offset)
@@ -137,7 +137,7 @@ def _of_zip(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
                 try:
                     with archive.open(each) as file:
                         data, problem = _within(file.read(largest + 1), largest)
-                except _BROKEN as error:
+                except BROKEN as error:
                     problem = f"cannot be taken from the archive: {error}"
             yield Entry(name, data, problem, number / len(inside))
 
@@ -167,7 +167,7 @@ def _of_tar(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
                     if wanted(name) and (file := archive.extractfile(member)):
                         data, problem = _within(file.read(largest + 1), largest)
                     yield Entry(name, data, problem, min(1.0, raw.tell() / size))
-        except _BROKEN as error:
+        except BROKEN as error:
             # A tar has no list of contents: what comes after a broken place cannot be found.
             problem = f"the archive breaks off here, what follows is lost: {error}"
             yield Entry(tidy(source.name), b"", problem, 1.0)

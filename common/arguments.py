@@ -13,6 +13,14 @@ def positive(text: str) -> int:
     return _at_least(1, text)
 
 
+def seed(text: str) -> int:
+    """A whole number that random numbers can start from, however it is multiplied: of 32 bits."""
+    number = natural(text)
+    if number >= 2**32:
+        raise argparse.ArgumentTypeError(f"{number} is above {2**32 - 1}")
+    return number
+
+
 def _at_least(least: int, text: str) -> int:
     try:
         number = int(text)

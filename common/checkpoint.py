@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
@@ -147,6 +148,28 @@ def check_fits(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], sour
             )
 
 
+def identified(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run what it is, as a checkpoint gives it back: of an array the digest."""
+    found: dict[str, Any] = json.loads(json.dumps(identity, default=_digest))
+    return found
+
+
+def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raise CommonError, naming what differs, if the run in a folder was begun with something else.
+
+    A checkpoint of before there were identities says nothing of it.
+    """
+    if differ := [name for name in now if name in saved and saved[name] != now[name]]:
+        raise CommonError(
+            f"the run in {folder} was begun with other data or settings "
+            f"(not the same: {', '.join(differ)}): use those again, or another folder for a new run"
+        )
+
+
+def _digest(array: Any) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
 def _files(checkpoint: Checkpoint) -> list[tuple[str, bytes]]:
     """The files of a checkpoint, by name."""
     state = {"format": FORMAT, "step": checkpoint.step, **checkpoint.state}
@@ -207,5 +230,5 @@ def _verified(path: Path) -> dict[str, bytes]:
 
 def _steps(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first."""
-    found = [path for path in folder.glob("step-*") if path.name[5:].isdigit()]
+    found = [path for path in folder.glob("step-*") if path.name[5:].isdecimal()]
     return sorted(found, key=lambda path: int(path.name[5:]))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import explain_cli, paint_cli
-from common.arguments import positive
+from common.arguments import positive, seed
 from common.errors import CommonError
 
 
@@ -24,11 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="common: %(message)s", level=logging.WARNING)
     try:
         status: int | None = args.run(args)
+        sys.stdout.flush()
     except CommonError as error:
         _say(str(error))
         return getattr(error, "status", 1)  # what was stopped knows by which signal
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        _say(f"cannot read or write {error.filename or 'the output'}: {error.strerror or error}")
         return 1
     except KeyboardInterrupt:
         _say("interrupted")
@@ -108,11 +112,12 @@ def classify(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Learn a person's own pictures."""
-    from common import image_training, labelled
+    from common import device, image_training, labelled
     from common.progress import Display
 
-    with Display(start=0, steps=1) as display:
-        collection = labelled.read(args.folder, size=args.size)
+    device.find(args.device)  # before thousands of pictures are read
+    with Display(start=0, steps=1, unit="picture") as display:
+        collection = labelled.read(args.folder, size=args.size, tell=display.count)
         sizes = "x".join(map(str, collection.train.pictures.shape[2:]))
         display.note(
             f"{len(collection.labels)} classes; pictures of {sizes}: {len(collection.train)} to"
@@ -153,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--size", type=positive, help="side of the pictures; else what fits them")
     own.add_argument("--steps", type=positive, default=3000)
     own.add_argument("--not-mirrored", action="store_true", help="left and right are different")
-    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--seed", type=seed, default=0)
     own.add_argument("--device", default="cpu", help="cpu or cuda")
     own.set_defaults(run=train)
     explain = commands.add_parser("explain", help="see what a network has learnt")
@@ -172,7 +177,7 @@ def _add_mnist(parser: argparse.ArgumentParser) -> None:
     learn.add_argument("--data", type=Path, metavar="FOLDER", help="MNIST's four IDX files")
     learn.add_argument("-o", "--output", type=Path, default=Path("runs/digits"), metavar="RUN")
     learn.add_argument("--steps", type=positive, default=20_000)
-    learn.add_argument("--seed", type=int, default=0)
+    learn.add_argument("--seed", type=seed, default=0)
     learn.set_defaults(run=mnist_train)
     read = commands.add_parser("classify", help="which digit a picture shows")
     read.add_argument("--model", type=Path, metavar="MODEL.onnx", help="else the one that ships")

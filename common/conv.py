@@ -59,7 +59,8 @@ def conv(
         stride=steps,  # type: ignore[arg-type]
         padding=_padding(declaration, extents, padding),  # type: ignore[arg-type]
         bias=bias,
-    )
+        device="meta",  # where torch draws no numbers from its global generator
+    ).to_empty(device=torch.get_default_device())
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -68,7 +69,7 @@ def conv(
 
 def dense(inputs: int, outputs: int, rng: torch.Generator | None = None) -> nn.Linear:
     """A dense layer, He-initialised from `rng`, with zero bias."""
-    layer = nn.Linear(inputs, outputs)
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=torch.get_default_device())
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
     nn.init.zeros_(layer.bias)
     return layer

@@ -57,18 +57,36 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def find(device: str) -> torch.device:
+    """The device of this name; under torchrun, of "cuda" the one of this process.
+
+    Raises CommonError if it is not there.
+    """
+    try:
+        where = torch.device(device)
+        if where.type != "cuda":
+            torch.empty(0, device=where)
+            return where
+    except (RuntimeError, AssertionError) as error:
+        raise CommonError(f"torch knows no device {device!r} here: name cpu or cuda") from error
+    count = torch.cuda.device_count()
+    if not count:
+        raise CommonError(f"device {device} is not there: torch sees no CUDA device")
+    local = int(os.environ.get("LOCAL_RANK", torch.cuda.current_device()))
+    index = local if where.index is None else where.index
+    if index >= count:
+        raise CommonError(f"device cuda:{index} is not there: the last is cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
 @contextmanager
 def join(device: str) -> Iterator[World]:
     """The world that this process is in, as torchrun's environment tells; left again at the end.
 
     device: "cpu", "cuda" (under torchrun, the one of this process) or "cuda:1".
     """
-    where = torch.device(device)
-    if where.type == "cuda" and not torch.cuda.is_available():
-        raise CommonError(f"device {device} is not there: torch sees no CUDA device")
+    where = find(device)
     if where.type == "cuda":
-        local = int(os.environ.get("LOCAL_RANK", torch.cuda.current_device()))
-        where = torch.device("cuda", local if where.index is None else where.index)
         torch.cuda.set_device(where)
     ours = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized()
     if ours:

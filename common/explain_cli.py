@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import pictures
+from common.arguments import positive, seed
 from common.errors import CommonError
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def add_commands(commands: Any) -> None:
         if name in ("saliency", "sanity"):
             tool.add_argument("--method", choices=METHODS, default="smoothgrad")
         if name == "occlusion":
-            tool.add_argument("--patch", type=int, help="places; a seventh of the picture")
-            tool.add_argument("--stride", type=int, help="places; half of the patch")
+            tool.add_argument("--patch", type=positive, help="places; a seventh of the picture")
+            tool.add_argument("--stride", type=positive, help="places; half of the patch")
 
 
 def layers_command(args: argparse.Namespace) -> None:
@@ -90,11 +91,12 @@ def filters_command(args: argparse.Namespace) -> None:
 
     subject = _subject(args)
     found = explain.filters(subject.network, args.layer)
+    note = "each from its lowest weight, black, to its highest, white"
     if found.shape[1] not in (1, 3):
+        note = f"of each the mean over its {found.shape[1]} channels, lowest black, highest white"
         found = found.mean(1, keepdims=True)
     title = f"The filters of {args.layer or 'the first convolution'} of {subject.name}"
     sheet = explain.sheet(found, columns=_columns(len(found)), zoom=max(1, 24 // found.shape[-1]))
-    note = "each from its lowest weight, black, to its highest, white"
     _save(explain.figure([(f"{len(found)} filters", sheet)], title, note=note), args)
 
 
@@ -295,13 +297,26 @@ def _examples(
         known, _ = mnist.read(args.examples)
         batch = known[:10_000].inputs().numpy()
     else:
-        batch = np.concatenate([subject.read(path) for path in pictures.files(args.examples)])
+        batch = np.concatenate(_readable(subject, args.examples))
     with _Progress() as progress:
         found = explain.top_examples(
             subject.network, batch, units, layer=args.layer, count=5, progress=progress
         )
     chosen = batch[found.index.reshape(-1)]
     return "real pictures", explain.sheet(chosen, columns=found.index.shape[1], zoom=zoom)
+
+
+def _readable(subject: Subject, folder: Path) -> list[Floats]:
+    """The pictures of a folder that can be read, each a batch of one; the others are told."""
+    found = []
+    for path in pictures.files(folder):
+        try:
+            found.append(subject.read(path))
+        except CommonError as error:
+            print(f"common: left out: {error}", file=sys.stderr)
+    if not found:
+        raise CommonError(f"no picture in {folder} can be read: name another folder")
+    return found
 
 
 def _asked(args: argparse.Namespace) -> tuple[Subject, Floats, int]:
@@ -330,7 +345,7 @@ def _subject(args: argparse.Namespace) -> Subject:
 def _unit(subject: Subject, text: str, layer: str | None) -> int:
     if layer is None:
         return subject.target(text)
-    if not text.isdigit():
+    if not text.isdecimal():
         raise CommonError(f"{text!r} is no unit of layer {layer!r}: give its number")
     return int(text)
 
@@ -388,7 +403,7 @@ def _command(
     parser.add_argument("--model", default="digits", help="or squeezenet, vgg19, MODEL.safetensors")
     parser.add_argument("--weights", type=Path, help="of a network of photographs: .pth or .npz")
     parser.add_argument("--labels", type=Path, help="a text file: the name of an answer a line")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     if out:
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
     parser.set_defaults(run=run)

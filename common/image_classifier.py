@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from common import pictures
 from common.errors import CommonError
+from common.modelfile import named
 from common.pictures import Floats
 from common.runtime import Runtime
 
@@ -61,7 +63,7 @@ class ImageClassifier:
     @classmethod
     def load(cls, path: Path | str = DIGITS) -> ImageClassifier:
         """Open PATH.onnx; the digits' network if none is named. Raises CommonError if it cannot."""
-        return cls(Runtime.load(Path(path).with_suffix(".onnx")))
+        return cls(Runtime.load(named(path, ".onnx")))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -70,8 +72,11 @@ class ImageClassifier:
 
     def classify(self, picture: Path | str | Image.Image, *, top: int = 3) -> Answer:
         """The best classes of a picture. Raises CommonError if it cannot be read."""
-        image = picture if isinstance(picture, Image.Image) else pictures.read(picture)
-        shown = prepare(pictures.rgb(image), self.how, self.size, self.channels)
+        make = partial(prepare, how=self.how, size=self.size, channels=self.channels)
+        if isinstance(picture, Image.Image):
+            shown = make(pictures.rgb(picture))
+        else:
+            shown = pictures.prepared(picture, make)
         chances = self.chances(shown[None])[0]
         best = np.argsort(-chances, kind="stable")[: max(1, top)]
         named = [(self.labels[index], float(chances[index])) for index in best]

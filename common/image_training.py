@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common import checkpoint, warp
+from common import warp
 from common.images import ImageCNN
 from common.labelled import Collection, Labelled
-from common.trainer import Result, TrainConfig, Trainer
+from common.trainer import Result, TrainConfig, Trainer, best_network
 from common.warp import Warp
 
 FILTERS = ((48, 48), (96, 96), (192, 192))
@@ -54,6 +54,10 @@ class Recipe:
             ),
         )  # fmt: skip
 
+    def beside(self) -> dict[str, Any]:
+        """All but what the trainer is told."""
+        return {name: value for name, value in asdict(self).items() if name != "train"}
+
 
 def train(recipe: Recipe, collection: Collection, folder: Path, *, device: str = "cpu") -> Result:
     """Learn, or go on learning in `folder`. Raises as `Trainer.run` does."""
@@ -64,9 +68,15 @@ def train(recipe: Recipe, collection: Collection, folder: Path, *, device: str =
     )  # fmt: skip
     make = partial(batch, collection.train, recipe)
     validate = partial(measure, labelled=collection.validation)
+    identity = {
+        "labels": collection.labels, "size": network.size, **recipe.beside(),
+        "pictures": collection.train.pictures, "classes": collection.train.classes,
+        "validation": collection.validation.pictures,
+    }  # fmt: skip
     return Trainer(
-        network, loss, make, recipe.train, folder, validate=validate, device=device
-    ).run()
+        network, loss, make, recipe.train, folder, validate=validate, device=device,
+        identity=identity,
+    ).run()  # fmt: skip
 
 
 def batch(labelled: Labelled, recipe: Recipe, index: int) -> dict[str, Tensor]:
@@ -107,12 +117,8 @@ def measure(network: nn.Module, labelled: Labelled) -> dict[str, float]:
 
 def finish(result: Result, collection: Collection, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Write the best weights as FOLDER/model.onnx and .safetensors; returns what they say."""
-    network = result.network
+    network = best_network(result, folder)
     assert isinstance(network, ImageCNN)
-    found = checkpoint.latest(folder / "best")
-    if found is not None:
-        network.load_state_dict(found.weights)
-    network = network.float().cpu().eval()
     measured = {"validation": measure(network, collection.validation)}
     if len(collection.test):
         measured["test"] = measure(network, collection.test)

@@ -21,6 +21,7 @@ from common.conv import conv, dense
 from common.errors import CommonError
 from common.export import export_onnx, export_weights, load_weights
 from common.image_classifier import Prepare, prepare
+from common.modelfile import named
 from common.pictures import Floats
 from common.pool import pool
 
@@ -97,27 +98,28 @@ class ImageCNN(nn.Module):
             "prepare": self.how,
         }  # fmt: skip
 
-    def save(self, path: Path, facts: Mapping[str, Any] | None = None) -> None:
+    def save(self, path: Path | str, facts: Mapping[str, Any] | None = None) -> None:
         """Write PATH.onnx, for answers, and PATH.safetensors, to train on and to explain.
 
         facts: what else the files say of the network. Raises CommonError if that cannot be done.
         """
-        path = Path(path)
         said = {**(facts or {}), "network": self.settings()}
-        export_weights(self, path.with_suffix(".safetensors"), facts=said)
-        examples = [torch.rand(n, self.channels, *self.size) for n in (1, 3)]
-        export_onnx(self, examples, path.with_suffix(".onnx"), facts=said)
+        export_weights(self, named(path, ".safetensors"), facts=said)
+        rng = torch.Generator().manual_seed(0)
+        examples = [torch.rand(n, self.channels, *self.size, generator=rng) for n in (1, 3)]
+        export_onnx(self, examples, named(path, ".onnx"), facts=said)
 
     @classmethod
     def load(cls, path: Path | str) -> ImageCNN:
         """A network that `save` has written, in eval mode.
 
-        path: its .safetensors file. Raises CommonError if it is another, or damaged.
+        path: as for `save`, or its .safetensors file. Raises CommonError if it is another, or
+        damaged.
         """
-        path = Path(path)
+        path = named(path, ".safetensors")
         weights, facts = load_weights(path)
         try:
-            network = cls(**facts["network"])
+            network = cls(**facts["network"], rng=torch.Generator())  # soon overwritten
             network.load_state_dict(weights)
         except (KeyError, TypeError, RuntimeError) as error:
             raise CommonError(f"{path} does not hold an image CNN") from error

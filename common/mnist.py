@@ -24,7 +24,7 @@ from torch.nn import functional
 from common import datasets, warp
 from common.errors import CommonError
 from common.images import ImageCNN
-from common.trainer import Result, TrainConfig, Trainer
+from common.trainer import Result, TrainConfig, Trainer, best_network
 from common.warp import Warp
 
 Bytes = NDArray[np.uint8]
@@ -139,7 +139,13 @@ def train(recipe: Recipe, digits: Digits, folder: Path) -> Result:
     begin = network(rng=torch.Generator().manual_seed(seed))
     make = partial(batch, known, recipe)
     validate = partial(accuracy, digits=held_back)
-    return Trainer(begin, loss, make, recipe.train, folder, validate=validate).run()
+    identity = {
+        "digits": digits.pictures, "labels": digits.labels,
+        "batch": recipe.batch, "easy": recipe.easy,
+    }  # fmt: skip
+    return Trainer(
+        begin, loss, make, recipe.train, folder, validate=validate, identity=identity
+    ).run()
 
 
 def batch(digits: Digits, recipe: Recipe, index: int) -> dict[str, Tensor]:
@@ -175,14 +181,13 @@ def loss(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str
 def finish(
     result: Result, known: Digits, test: Digits, recipe: Recipe, folder: Path
 ) -> dict[str, Any]:
-    """Write FOLDER/digits.onnx and .safetensors; returns what they say of the network."""
-    network = result.network
+    """Write the best weights as FOLDER/digits.onnx and .safetensors; returns what they say."""
+    network = best_network(result, folder)
     assert isinstance(network, ImageCNN)
-    network = network.float().eval()
     facts = {
         "data": "MNIST (LeCun, Cortes), CC BY-SA 3.0: 55,000 digits to learn from, warped",
         "recipe": recipe.train.as_dict(),
-        "step": result.step,
+        "step": int(result.best.get("step", result.step)),
         "hours": round(result.seconds / 3600, 3),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
         "measured": {

@@ -98,6 +98,17 @@ def restate(path: Path, facts: Mapping[str, Any]) -> None:
     )
 
 
+def named(path: Path | str, suffix: str) -> Path:
+    """A model's name with the suffix of one of its files, instead of the other's or none.
+
+    >>> named("nets/v1.2", ".onnx").name, named("nets/v1.2.safetensors", ".onnx").name
+    ('v1.2.onnx', 'v1.2.onnx')
+    """
+    path = Path(path)
+    bare = path.stem if path.suffix in (".onnx", ".safetensors") else path.name
+    return path.parent / (bare + suffix)
+
+
 def dump_facts(facts: Mapping[str, Any]) -> str:
     """Facts as JSON, the same text for the same facts. Raises CommonError if that cannot be."""
     try:

@@ -225,6 +225,25 @@ class Call:
             raise Unknown
         if output.ndim != len(before[0]):
             raise Unknown
+        return self.chosen(before, output, chosen[0], self.given["indices"][chosen[0]])
+
+    def selected(self, before: list[Dims], output: Tensor) -> Dims:
+        return self.chosen(before, output, self.given["dim"] % output.ndim, self.given["index"])
+
+    def chosen(self, before: list[Dims], output: Tensor, at: int, index: Tensor) -> Dims:
+        """Positions by their numbers, in order or backwards; a missing one is a loss."""
+        along = before[0][at]
+        if _has_axis(along):
+            size = _size(along)
+            numbers = [number % size for number in index.flatten().tolist()]
+            left, order = len(set(numbers)), sorted(numbers)
+            for axis, _ in along:
+                if axis is not None and left < size:
+                    self.rule.allow_subsampling(self.layer, axis, f"keeps {left} of {size}")
+            # Rows of a flattened board that miss positions are rows no longer.
+            mixed = len(along) > 1 if left < size else len(numbers) > size
+            if mixed or numbers not in (order, order[::-1]):
+                raise Unknown
         return self.aligned(before, output)
 
     def multiplied(self, before: list[Dims], output: Tensor) -> Dims:
@@ -334,7 +353,7 @@ _SAME = """alias clone contiguous detach _to_copy lift_fresh _softmax _log_softm
     _batch_norm_no_update _batch_norm_with_update native_group_norm native_layer_norm
     _fused_rms_norm native_dropout _native_multi_head_attention zeros_like ones_like empty_like
     full_like bernoulli fill
-    zero slice split split_with_sizes unsafe_split unsafe_split_with_sizes index_select
+    zero slice split split_with_sizes unsafe_split unsafe_split_with_sizes
     glu constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d
     upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d upsample_linear1d
     upsample_bilinear2d _upsample_bilinear2d_aa upsample_bicubic2d _upsample_bicubic2d_aa"""
@@ -354,6 +373,7 @@ _GROUPS: tuple[tuple[str, Callable[[Call, list[Dims], Tensor], Dims]], ...] = (
     (_REDUCED, Call.reduced),
     ("select unbind", Call.dropped),
     ("index", Call.indexed),
+    ("index_select", Call.selected),
     ("mm bmm addmm baddbmm", Call.multiplied),
     (_ATTENDED, Call.attended),
     ("roll cumsum sort topk gather", Call.beside),

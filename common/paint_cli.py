@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import pictures
+from common.arguments import positive, seed
 from common.errors import CommonError
 from common.interrupt import Stopped
 
@@ -38,9 +39,9 @@ def add_commands(commands: Any) -> None:
     dreaming.add_argument("--octaves", type=int, default=4)
     dreaming.add_argument("--steps", type=int, default=10, help="in each octave")
     dreaming.add_argument("--rate", type=float, default=0.012, help="how far a step goes")
-    dreaming.add_argument("--frames", type=int, default=1, help="a film that zooms in, to a folder,"
-                          " or to OUT.gif or OUT.webp")  # fmt: skip
-    dreaming.add_argument("--seed", type=int, default=0)
+    dreaming.add_argument("--frames", type=positive, default=1, help="a film that zooms in, to a"
+                          " folder, or to OUT.gif or OUT.webp")  # fmt: skip
+    dreaming.add_argument("--seed", type=seed, default=0)
     dreaming.set_defaults(run=dream_command)
     styling = commands.add_parser("style", help="one picture's things in another's manner")
     styling.add_argument("picture", type=Path)
@@ -60,10 +61,10 @@ def dream_command(args: argparse.Namespace) -> None:
     from common import explain
 
     film = args.frames > 1
-    if not (film and (args.output.is_dir() or not args.output.suffix)):
-        pictures.check_writable(args.output)
     if film and args.output.suffix and args.output.suffix.lower() not in _FILMS:
         raise CommonError(f"a film is a folder, or ends in .gif or .webp, not {args.output.name}")
+    if args.output.suffix or not film:
+        pictures.check_writable(args.output)
     subject, shown = _network(args), _read(args.picture, args.size)
     layer = args.layer or _late(subject)
     how = explain.Dreaming(octaves=args.octaves, steps=args.steps, rate=args.rate)
@@ -78,7 +79,7 @@ def dream_command(args: argparse.Namespace) -> None:
         return
     with _canvas(args, layer=layer) as (paint, display):
         found = explain.dream(
-            subject, shown, args.channel, watch=paint, progress=_steps(display), **options
+            subject, shown, args.channel, watch=paint, progress=display.count, **options
         )
         paint(found)
 
@@ -95,7 +96,7 @@ def style_command(args: argparse.Namespace) -> None:
     with _canvas(args) as (paint, display):
 
         def watch(done: int, total: int, loss: float, draw: Callable[[], Floats]) -> None:
-            _steps(display)(done, total, loss=loss)
+            display.count(done, total, loss=loss)
             if done % 20 == 0:
                 paint(draw())
 
@@ -134,38 +135,31 @@ def _film(
     """Frames into a folder as they come, or all of them into a film at the end."""
     from common.progress import Display
 
-    shown: list[Image.Image] = []
-    folder = not args.output.suffix
-    if folder:
-        args.output.mkdir(parents=True, exist_ok=True)
+    film: list[Image.Image] = []
+    count = 0
+    if not args.output.suffix:
+        try:
+            args.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommonError(f"cannot make the folder {args.output}: {error.strerror}") from error
     with Display(start=0, steps=1) as display:
         try:
-            for number, batch in enumerate(frames(_steps(display))):
+            for batch in frames(display.count):
                 image = pictures.image(batch[0])
-                if folder:
-                    pictures.write(image, args.output / f"frame-{number:04d}.png")
-                shown.append(image)
+                if args.output.suffix:
+                    film.append(image)
+                else:
+                    pictures.write(image, args.output / f"frame-{count:04d}.png")
+                count += 1
         except KeyboardInterrupt:
-            display.note(f"interrupted: the film has {len(shown)} frames")
-    if not folder and shown:
+            display.note(f"interrupted: the film has {count} frames")
+    if film:
         pictures.write(
-            shown[0], args.output, save_all=True, append_images=shown[1:], duration=80, loop=0
+            film[0], args.output, save_all=True, append_images=film[1:], duration=80, loop=0
         )
-    print(f"common: {args.output}, {len(shown)} frames", file=sys.stderr)
-    if len(shown) < args.frames:
-        raise Stopped(f"{len(shown)} of {args.frames} frames are in {args.output}", 2)
-
-
-def _steps(display: Display) -> Callable[..., None]:
-    """Shows steps done and all, with the time left."""
-
-    def tell(done: int, total: int, **shown: float) -> None:
-        display.steps = total
-        if display.bar is not None:
-            display.bar.update(display.task, total=total)
-        display.update(done, shown)
-
-    return tell
+    print(f"common: {args.output}, {count} frames", file=sys.stderr)
+    if count < args.frames:
+        raise Stopped(f"{count} of {args.frames} frames are in {args.output}", 2)
 
 
 def _network(args: argparse.Namespace) -> Any:
@@ -192,5 +186,5 @@ def _late(network: Any) -> str:
 def _common(parser: argparse.ArgumentParser, model: str) -> None:
     parser.add_argument("--model", default=model, help=f"{model}, or MODEL.safetensors")
     parser.add_argument("--weights", type=Path, help=".pth or .npz; else the official file")
-    parser.add_argument("--size", type=int, default=512, help="of the longer side at most")
+    parser.add_argument("--size", type=positive, default=512, help="of the longer side at most")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,8 +56,20 @@ def read(path: Path | str) -> Image.Image:
         raise CommonError(f"{path} is not a picture that can be read") from error
     except OSError as error:  # Pillow's word for a damaged file, too
         raise CommonError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SyntaxError, ValueError, EOFError, OverflowError, MemoryError) as error:
+    except (
+        *(SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
+        RuntimeError,  # libavif's word for it
+    ) as error:
         raise CommonError(f"{path} is a damaged picture: {error}") from error
+
+
+def prepared(path: Path | str, prepare: Callable[[Image.Image], Floats]) -> Floats:
+    """A picture file as a network takes it. Raises CommonError, naming the file, if it cannot."""
+    shown = read(path)
+    try:
+        return prepare(shown)
+    except CommonError as error:
+        raise CommonError(f"{path}: {error}") from error
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -113,16 +126,18 @@ def check_writable(path: Path) -> None:
         raise CommonError(f"{path} is not the name of a picture: end it in .png or .jpg")
     if not path.parent.is_dir():
         raise CommonError(f"there is no folder {path.parent}")
+    if path.is_dir():
+        raise CommonError(f"{path} is a folder: name a picture in it")
 
 
 def write(drawn: Image.Image, path: Path, about: str = "", **options: Any) -> None:
-    """Write a picture beside its name, then rename; by the suffix's format.
+    """Write a picture under a name that nobody has, then rename; by the suffix's format.
 
     about: how it was made, kept inside a PNG. options: Pillow's, such as a film's frames.
     Raises CommonError if that cannot be done.
     """
     check_writable(path)
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    part = path.with_name(f".{uuid4().hex}{path.suffix}")
     if about and path.suffix.lower() == ".png":
         text = PngInfo()
         text.add_itxt("Description", about)
@@ -133,9 +148,10 @@ def write(drawn: Image.Image, path: Path, about: str = "", **options: Any) -> No
         drawn.save(part, **options)
         os.replace(part, path)
     except (OSError, KeyError, ValueError) as error:
-        part.unlink(missing_ok=True)
         told = getattr(error, "strerror", None) or error
         raise CommonError(f"cannot write {path}: {told}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def files(place: Path) -> Iterator[Path]:

@@ -67,7 +67,8 @@ class GlobalPoolingBias(nn.Module):
             )
         self.pooled = pooled
         self.relu = nn.ReLU()
-        self.linear = nn.Linear(3 * pooled, channels - pooled, bias=False)
+        linear = nn.Linear(3 * pooled, channels - pooled, bias=False, device="meta")
+        self.linear = linear.to_empty(device=torch.get_default_device())
         nn.init.kaiming_normal_(self.linear.weight, nonlinearity="linear", generator=rng)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from common import datasets
+from common.archives import BROKEN
 from common.axes import PICTURE
 from common.conv import conv
 from common.errors import CommonError
@@ -27,6 +27,12 @@ from common.pool import pool
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures, RGB
 _CAFFE = (104.007, 116.669, 122.679)  # the same mean as Caffe has it: BGR, 0 to 255
+
+# What torch and numpy raise for bytes that are not as they have to be.
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(TypeError, AttributeError, LookupError, pickle.UnpicklingError),
+    *BROKEN,
+)
 
 Weights = Mapping[str, Tensor]
 Network = TypeVar("Network", bound=nn.Module)
@@ -235,10 +241,7 @@ def weights(path: Path) -> dict[str, Tensor]:
         return {name: values.float() for name, values in found.items()}
     except OSError as error:
         raise CommonError(f"cannot read {path}: {error.strerror or error}") from error
-    except (
-        *(ValueError, TypeError, AttributeError, EOFError, LookupError, RuntimeError),
-        *(zipfile.BadZipFile, pickle.UnpicklingError),
-    ) as error:
+    except _DAMAGED as error:
         raise CommonError(f"{path} has no weights that can be read: {error}") from error
 
 

@@ -17,12 +17,12 @@ LINE_EVERY = 30.0  # seconds between lines where there is no terminal
 class Display:
     """Shows the steps of a run from `start` to `steps`; as a context manager.
 
-    silent: shows nothing (all processes but the leading one).
+    silent: shows nothing (all processes but the leading one). unit: what is counted.
     """
 
-    def __init__(self, *, start: int, steps: int, silent: bool = False) -> None:
+    def __init__(self, *, start: int, steps: int, silent: bool = False, unit: str = "step") -> None:
         self.steps = steps
-        self.silent = silent
+        self.silent, self.unit = silent, unit
         self.console = Console(stderr=True, highlight=False)
         self.began = time.monotonic()
         self.start = start
@@ -58,7 +58,15 @@ class Display:
         if now - self.spoke >= LINE_EVERY or step == self.steps:
             self.spoke = now
             left = (now - self.began) / max(1, step - self.start) * (self.steps - step)
-            self.note(f"step {step} of {self.steps}  {text}  {_duration(left)} left")
+            parts = (f"{self.unit} {step} of {self.steps}", text, f"{_duration(left)} left")
+            self.note("  ".join(part for part in parts if part))
+
+    def count(self, done: int, total: int, **shown: float) -> None:
+        """The same where it was not known at first how many there are."""
+        self.steps = total
+        if self.bar is not None:
+            self.bar.update(self.task, total=total)
+        self.update(done, shown)
 
     def note(self, text: str) -> None:
         """One sentence, kept above the bar."""

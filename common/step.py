@@ -72,7 +72,8 @@ class Stepper:
         self._update(number, skipped)
         if self.buffers:
             # Running statistics have seen the batch already: take that back too.
-            self._set_buffers(torch.where(skipped.bool(), before, _flat(self.buffers)))
+            after = self._shared(before, _flat(self.buffers))
+            self._set_buffers(torch.where(skipped.bool(), before, after))
         self._average(number)
         self.meter.add({**measured, "norm": norm}, skipped)
 
@@ -145,6 +146,14 @@ class Stepper:
             optimizer.found_inf = skipped  # type: ignore[attr-defined]
             optimizer.step()
             optimizer.zero_grad()
+
+    def _shared(self, before: Tensor, after: Tensor) -> Tensor:
+        """What all processes have seen: the mean of their running statistics."""
+        if self.world.size == 1:
+            return after
+        # The mean of the changes, so that what does not change stays as it is to the last bit.
+        change = torch.where(after == before, 0.0, after - before)
+        return before + self.world.total(change) / self.world.size
 
     @torch.no_grad()
     def _set_buffers(self, flat: Tensor) -> None:

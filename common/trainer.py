@@ -7,8 +7,9 @@ goes on from a checkpoint gives, bit for bit, what it would have given without t
 `step` computes, `checkpoint` and `metrics` keep files, `progress` shows; here they come together.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ from common.prefetch import prefetch
 from common.progress import Display
 from common.step import Loss, Stepper
 
-__all__ = ["Result", "Stopped", "TrainConfig", "Trainer"]
+__all__ = ["Result", "Stopped", "TrainConfig", "Trainer", "best_network"]
 
 Validate = Callable[[nn.Module], dict[str, float]]
 
@@ -50,6 +51,14 @@ class Result:
     seconds: float
 
 
+def best_network(result: Result, folder: Path) -> nn.Module:
+    """The network with the weights kept in FOLDER/best, or else its last, on the CPU."""
+    found = checkpoint.latest(folder / "best")
+    if found is not None:
+        result.network.load_state_dict(found.weights)
+    return result.network.float().cpu().eval()
+
+
 class Trainer:
     """Trains a network; `run()` starts, or goes on from the newest checkpoint in `folder`.
 
@@ -63,6 +72,8 @@ class Trainer:
     by the leading process alone.
     device: "cpu", "cuda"; several processes come from torchrun. initial: weights to start from
     where the folder has no checkpoint yet (see `checkpoint.load_weights`).
+    identity: what else makes the run what it is, by name: what JSON can hold, and arrays. A run
+    that has one is not continued with another.
     """
 
     def __init__(
@@ -76,12 +87,14 @@ class Trainer:
         validate: Validate | None = None,
         device: str = "cpu",
         initial: Path | None = None,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         if config.best and validate is None:
             raise CommonError(f"best={config.best!r} names a metric, but nothing validates")
         self.network, self.loss, self.batches = network, loss, batches
         self.config, self.folder, self.validate = config, Path(folder), validate
         self.device, self.initial = device, initial
+        self.identity = checkpoint.identified(identity or {})
 
     def run(self) -> Result:
         """Train to the last step.
@@ -190,8 +203,8 @@ class _Run:
         if in_a_row >= SKIPPED_IN_A_ROW:
             raise CommonError(
                 f"the loss or its gradient was not finite in {in_a_row} steps in a row, the last "
-                f"by step {self.done}: lower the rate or look at the data; "
-                f"the last good checkpoint stays in {self.folder}"
+                f"by step {self.done}: look at the data, or begin anew in another folder with a "
+                f"lower peak_rate; {self.folder} keeps the last good checkpoint"
             )
 
     def _validate(self) -> None:
@@ -217,7 +230,8 @@ class _Run:
             known = ", ".join(self.validation) or "none"
             raise CommonError(f"best={self.config.best!r} is not among what validates: {known}")
         sign = -1.0 if self.config.best.startswith("-") else 1.0
-        if self.best and not sign * self.validation[name] > sign * self.best[name]:
+        value = sign * self.validation[name]
+        if not math.isfinite(value) or (self.best and value <= sign * self.best[name]):
             return
         best = {"step": float(self.done), **self.validation}
         part = self.stepper.tensors()
@@ -236,6 +250,7 @@ class _Run:
             return
         state = {
             "config": self.config.as_dict(),
+            "identity": self.trainer.identity,
             "world": self.world.size,
             "seconds": self._seconds(),
             "meter": self.stepper.meter.state(),
@@ -263,6 +278,7 @@ class _Run:
 
     def _resume(self, found: Checkpoint) -> None:
         state = found.state
+        checkpoint.check_identity(state.get("identity", {}), self.trainer.identity, self.folder)
         check_resumable(
             state["config"],
             self.config,

@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from common.errors import CommonError
 from experiments import (
     board_pooling,
     board_rank,
@@ -38,26 +40,32 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "experiments.md"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the experiments; returns the exit status: 0 done, 1 unusable data, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
     parser.add_argument("--data", type=Path, help="not needed with --draw")
     parser.add_argument("--seeds", type=int, help="instead of the experiment's own number")
     parser.add_argument("--go-on", action="store_true", help="keep the runs that are there")
     parser.add_argument("--draw", action="store_true", help="train nothing")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     unknown = [name for name in args.names if name not in ALL]
     if unknown:
         parser.error(f"there is no experiment {unknown[0]}: name one of {', '.join(ALL)}")
     if args.data is None and not args.draw:
         parser.error("name the folder of the data: --data DATA")
-    for name in args.names or ALL:
-        experiment = ALL[name]
-        runs = kept(name) if args.draw or args.go_on else []
-        if not args.draw:
-            runs = measured(experiment, args.data, runs, args.seeds or experiment.seeds)
-        if runs:
-            show(Table(experiment, runs))
+    try:
+        for name in args.names or ALL:
+            experiment = ALL[name]
+            runs = kept(name) if args.draw or args.go_on else []
+            if not args.draw:
+                runs = measured(experiment, args.data, runs, args.seeds or experiment.seeds)
+            if runs:
+                show(Table(experiment, runs))
+    except CommonError as error:
+        print(f"experiments: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def measured(experiment: Experiment, data: Path, runs: list[Run], seeds: int) -> list[Run]:
@@ -82,4 +90,4 @@ def show(table: Table) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

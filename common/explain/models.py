@@ -38,14 +38,14 @@ class Subject:
 
     def read(self, path: Path) -> Floats:
         """A picture file as a batch of one: [1, channel, row, column]."""
-        return self.prepare(pictures.read(path))[None]
+        return pictures.prepared(path, self.prepare)[None]
 
     def target(self, name: str) -> int:
         """The number of an answer, by its label or by the number itself.
 
         Raises CommonError if there is none of that name, or several.
         """
-        if name.lstrip("-").isdigit() and name not in self.labels:
+        if name.removeprefix("-").isdecimal() and name not in self.labels:
             return int(name)
         low = name.lower()
         exact = [n for n, label in enumerate(self.labels) if low in _synonyms(label)]
@@ -76,8 +76,9 @@ def open_model(
     Raises CommonError if it cannot be had.
     """
     if name == "digits" or name.endswith(".safetensors"):
-        if weights is not None:
-            raise CommonError(f"{name} has its weights already; leave out {weights}")
+        for own, given in (("weights", weights), ("labels", labels)):
+            if given is not None:
+                raise CommonError(f"{name} has its {own} already; leave out {given}")
         from common import mnist
 
         network = mnist.load() if name == "digits" else ImageCNN.load(Path(name))

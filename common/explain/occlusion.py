@@ -40,8 +40,10 @@ def occlusion(
         axes = inputs.shape[2:]
         if not axes:
             raise CommonError(f"an input of shape {list(inputs.shape)} has no places to cover")
-        extent = hooks.per_axis(patch or [math.ceil(size / 7) for size in axes], axes, "patch")
-        step = hooks.per_axis(stride or [max(1, size // 2) for size in extent], axes, "stride")
+        patch = [math.ceil(size / 7) for size in axes] if patch is None else patch
+        extent = hooks.per_axis(patch, axes, "patch")
+        stride = [max(1, size // 2) for size in extent] if stride is None else stride
+        step = hooks.per_axis(stride, axes, "stride")
         places = windows(axes, extent, step)
         target = hooks.settled(model, inputs, target)
         whole = hooks.scores(hooks.run(model, inputs), target)  # [batch]

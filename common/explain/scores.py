@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,12 @@ def _curve(
     order = _order(inputs, map)  # [batch, place]
     chosen = hooks.settled(model, inputs, target)
     share = np.linspace(0, 1, steps + 1, dtype=np.float32)
+    places = order.shape[1]
+    edges = [round(step * places / steps) for step in range(steps + 1)]
     chances = []
     now = before.flatten(2).clone()
-    for start, end in zip([0.0, *share[:-1]], share, strict=True):
-        some = order[:, round(start * order.shape[1]) : round(float(end) * order.shape[1])]
+    for start, end in pairwise([0, *edges]):
+        some = order[:, start:end]
         index = some[:, None].expand(-1, now.shape[1], -1)
         now.scatter_(2, index, after.flatten(2).gather(2, index))
         output = model(now.view_as(inputs).clone())

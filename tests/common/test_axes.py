@@ -71,6 +71,8 @@ SUBSAMPLES = {
     "single rows": lambda x: x[:, :, 3],
     "index lists": lambda x: x[..., [0, 2, 4]],
     "index_select": lambda x: x.index_select(2, torch.arange(0, 8, 2)),
+    "every second row twice": lambda x: x[:, :, torch.arange(8) // 2 * 2],
+    "every second column twice": lambda x: x.index_select(3, torch.arange(12) // 2 * 2),
     "chunk": lambda x: x.chunk(2, dim=3)[0],
     "unbind": lambda x: torch.stack(x.unbind(2)[::2], dim=2),
     "nearest interpolation": lambda x: F.interpolate(x, scale_factor=0.5),
@@ -170,6 +172,8 @@ def test_the_layer_is_named() -> None:
         lambda x: x.roll(1, 3) + x,
         lambda x: x.cumsum(3),
         lambda x: x.as_strided((2, 2), (1, 2)),
+        lambda x: x[:, :, [1, 0, *range(2, 8)]],
+        lambda x: x.index_select(3, torch.arange(24) // 2),
         lambda x: F.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False),
         lambda x: (
             x.flatten(2).conv1d(weight(1, 4, 3))
@@ -182,6 +186,13 @@ def test_the_layer_is_named() -> None:
 def test_what_cannot_be_followed_proves_nothing(function: Callable[[Tensor], Tensor]) -> None:
     with pytest.raises(CommonError, match="nothing is proved: row and column cannot be followed"):
         check(Runs(function), BOARD, example())
+
+
+def test_positions_named_in_their_order_or_backwards_lose_nothing() -> None:
+    check(
+        Runs(lambda x: x[:, :, torch.arange(8)][..., torch.arange(-1, -13, -1)]), BOARD, example()
+    )
+    check(Runs(lambda x: x.index_select(1, torch.tensor([3, 0]))), BOARD, example())  # channels
 
 
 def test_an_answer_from_elsewhere_proves_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from common.axes import BOARD, PICTURE, SPEECH, Declaration
-from common.conv import NestedBottleneck, ResidualBlock, Whole, conv
+from common.conv import NestedBottleneck, ResidualBlock, Whole, conv, dense
 from common.errors import CommonError
 
 
@@ -203,6 +203,16 @@ def test_signals_keep_their_size_through_a_new_layer(declaration: Declaration) -
 def test_the_same_generator_makes_the_same_network() -> None:
     one, other = (NestedBottleneck(BOARD, 8, pooled=2, rng=rng(3)) for _ in range(2))
     assert all(a.equal(b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_a_generator_s_numbers_and_no_others_are_used() -> None:
+    before = torch.get_rng_state()
+    layer = conv(BOARD, 4, 8, rng=rng(3))
+    NestedBottleneck(BOARD, 8, pooled=2, rng=rng())
+    dense(4, 8, rng=rng())
+    assert torch.equal(torch.get_rng_state(), before)
+    drawn = nn.init.kaiming_normal_(torch.empty(8, 4, 3, 3), nonlinearity="relu", generator=rng(3))
+    assert torch.equal(layer.weight, drawn)
 
 
 def test_channels_last_stays_channels_last() -> None:

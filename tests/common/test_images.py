@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +72,18 @@ def test_a_network_saved_is_the_same_when_loaded(tmp_path: Path) -> None:
     assert classifier.facts["hours"] == 1
 
 
+def test_a_dot_in_a_network_s_name_is_part_of_it(tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    rng = torch.Generator().manual_seed(0)
+    for version in ("v1.2", "v1.3.onnx"):
+        common.ImageCNN(rng=rng).save(tmp_path / version)
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == ["v1.2.onnx", "v1.2.safetensors", "v1.3.onnx", "v1.3.safetensors"]
+    common.ImageCNN.load(tmp_path / "v1.2")
+    common.ImageClassifier.load(tmp_path / "v1.3")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_folder_is_split_the_same_way_every_time(tmp_path: Path) -> None:
     top = write_pictures(tmp_path / "own")
     one, again = (labelled.read(top) for _ in range(2))
@@ -90,6 +104,35 @@ def test_folders_that_are_split_already_stay_so(tmp_path: Path) -> None:
     assert found.test.pictures.shape[1:] == (3, 48, 48)
 
 
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_part_beside_the_classes_is_none_of_them(tmp_path: Path, part: str) -> None:
+    write_pictures(write_pictures(tmp_path / "own", 10) / part, 3)
+    found = labelled.read(tmp_path / "own")
+    assert found.labels == ("blue", "green", "red")
+    assert len(getattr(found, part)) == 9
+
+
+def test_of_few_pictures_few_are_held_back(tmp_path: Path) -> None:
+    for count in range(5, 12):
+        found = labelled.read(write_pictures(tmp_path / str(count), count))
+        assert min(np.bincount(found.train.classes)) >= count - count // 5
+        assert set(found.validation.classes) == {0, 1, 2}
+
+
+def test_folders_that_are_no_class_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_pictures(tmp_path / "own", 6)
+    write_pictures(tmp_path / "own" / "validation", 3)
+    (tmp_path / "own" / "validation" / "red").rename(tmp_path / "own" / "validation" / "Red")
+    assert len(labelled.read(tmp_path / "own").validation) == 6
+    assert "validation/Red is none of the classes" in caplog.text
+    for name in ("blue", "green"):
+        shutil.rmtree(tmp_path / "own" / "validation" / name)
+    with pytest.raises(CommonError, match=r"no picture to choose by .* called blue, green, red"):
+        labelled.read(tmp_path / "own")
+
+
 def test_an_npz_is_read_as_keras_writes_it(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 256, (40, 28, 28), np.uint8)
@@ -100,6 +143,41 @@ def test_an_npz_is_read_as_keras_writes_it(tmp_path: Path) -> None:
     assert found.labels == ("0", "1", "2", "3")
     assert found.train.pictures.shape[1:] == (3, 28, 28)
     assert len(found.test) == 8
+
+
+SHOWN, CLASSES = np.zeros((20, 8, 8, 3), np.uint8), np.arange(20) % 2
+TOLD = {
+    "there is no y_train": {"x_train": SHOWN},
+    "y_train is not one whole number": {"x_train": SHOWN, "y_train": CLASSES[:9]},
+    "one whole number for each of the 20": {"x_train": SHOWN, "y_train": np.eye(2)[CLASSES]},
+    "a class below 0": {"x_train": SHOWN, "y_train": CLASSES - 1},
+    "there is a class 999": {"x_train": SHOWN, "y_train": CLASSES * 999},
+    "does not name all": {"x_train": SHOWN, "y_train": CLASSES, "classes": np.array(["cat"])},
+    "1 or 3 channels": {"x_train": SHOWN[..., [0, 1, 2, 0]], "y_train": CLASSES},
+    "another size": {
+        "x_train": SHOWN, "y_train": CLASSES, "x_test": SHOWN[:, :4], "y_test": CLASSES,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "arrays"), TOLD.items(), ids=TOLD.keys())
+def test_arrays_that_do_not_fit_together_are_told(
+    tmp_path: Path, told: str, arrays: dict[str, Any]
+) -> None:
+    np.savez(tmp_path / "own.npz", **arrays)
+    with pytest.raises(CommonError, match=told):
+        labelled.read(tmp_path / "own.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_npz_is_told(tmp_path: Path, save: Any) -> None:
+    path = tmp_path / "own.npz"
+    save(path, x_train=SHOWN, y_train=CLASSES)
+    whole = path.read_bytes()
+    for data in (whole[: len(whole) // 2], whole[:60] + bytes(40) + whole[100:]):
+        path.write_bytes(data)
+        with pytest.raises(CommonError, match=r"not an \.npz"):
+            labelled.read(path)
 
 
 def test_pictures_that_cannot_be_read_are_left_out_and_told(
@@ -138,6 +216,12 @@ def test_a_folder_is_learnt_exported_and_answers(
     assert row["validation"]["accuracy"] > 0.8
     assert main(command) == 0  # goes on at its end
     assert json.loads(capsys.readouterr().out) == row
+    assert main([*command, "--not-mirrored"]) == 1
+    assert "(not the same: mirrored)" in capsys.readouterr().err
+    (tmp_path / "own" / "red").rename(tmp_path / "own" / "orange")
+    assert main(command) == 1
+    assert "(not the same: labels, pictures," in capsys.readouterr().err
+    (tmp_path / "own" / "orange").rename(tmp_path / "own" / "red")
     assert main(["classify", "run/model.onnx", "own/red", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 30
@@ -157,6 +241,13 @@ def test_training_stopped_by_ctrl_c_goes_on(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on from there" in said
+
+
+def test_a_device_that_is_not_there_is_told_before_pictures_are_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "nowhere", "--device", "gpu"]) == 1
+    assert "no device 'gpu'" in capsys.readouterr().err
 
 
 def test_a_model_that_is_no_image_cnn_is_told(capsys: pytest.CaptureFixture[str]) -> None:

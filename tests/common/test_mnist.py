@@ -16,7 +16,7 @@ from PIL import Image
 from torch.nn import functional
 
 import common
-from common import PICTURE, check, mnist, warp
+from common import PICTURE, TrainConfig, check, checkpoint, mnist, warp
 from common.cli import main
 from common.conv import conv
 from common.errors import CommonError
@@ -146,8 +146,20 @@ def test_a_batch_goes_on_after_a_bad_file(
     rows = [json.loads(line) for line in captured.out.splitlines()]
     assert ["error" in row for row in rows] == [True, True, False]
     assert "is not a picture" in rows[0]["error"]
-    assert "no digit" in rows[1]["error"]
+    assert rows[1]["error"].startswith(f"{empty}: there is no digit")
     assert len(captured.err.splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_answer_that_cannot_be_written_is_one_sentence() -> None:
+    good = sorted(SAMPLES.glob("*.png"))[0]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "common", "mnist", "classify", good], stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr == "common: cannot read or write the output: No space left on device\n"
 
 
 def test_classifying_does_not_import_torch() -> None:
@@ -169,6 +181,25 @@ def test_training_learns_saves_and_resumes(
     assert json.loads(capsys.readouterr().out) == row
     network = common.ImageCNN.load(tmp_path / "run" / "digits.safetensors")
     assert network.labels == tuple("0123456789")
+    other = write_mnist(tmp_path / "other", 6001)
+    assert main([*command[:3], str(other), *command[4:]]) == 1
+    assert "(not the same: digits, labels)" in capsys.readouterr().err
+
+
+def test_of_all_states_the_best_is_exported(tmp_path: Path) -> None:
+    known, test = mnist.read(write_mnist(tmp_path, 5200))
+    recipe = mnist.Recipe(
+        train=TrainConfig(steps=4, peak_rate=1e-3, ema=0.0, validate_every=1, best="accuracy")
+    )
+    result = mnist.train(recipe, known, tmp_path / "run")
+    found = checkpoint.latest(tmp_path / "run" / "best")
+    assert found is not None
+    found.weights["classifier.3.bias"] += 1
+    checkpoint.save(tmp_path / "run" / "best", found)
+    facts = mnist.finish(result, known, test, recipe, tmp_path / "run")
+    network = common.ImageCNN.load(tmp_path / "run" / "digits.safetensors")
+    assert torch.equal(network.classifier[3].bias, found.weights["classifier.3.bias"])
+    assert facts["step"] == found.step
 
 
 def test_training_stopped_by_ctrl_c_goes_on(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from common import pictures
 from common.errors import CommonError
@@ -103,6 +103,27 @@ def test_a_picture_cut_off_anywhere_is_read_or_refused(tmp_path: Path, suffix: s
         except CommonError:
             continue
         assert size == (40, 40)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow was built without it")
+def test_a_damaged_avif_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.new("RGB", (64, 64), RED), "damaged.avif")
+    head, mark, numbers = path.read_bytes().partition(b"mdat")
+    path.write_bytes(head + mark + bytes(len(numbers)))
+    with pytest.raises(CommonError, match=r"damaged\.avif"):
+        pictures.read(path)
+
+
+def test_writing_touches_no_file_but_its_own(tmp_path: Path) -> None:
+    (tmp_path / "z.part.png").write_text("the user's")
+    pictures.write(Image.new("RGB", (2, 2)), tmp_path / "z.png")
+    with pytest.raises(CommonError, match="cannot write"):
+        pictures.write(Image.new("RGB", (2, 2)), tmp_path / "y.jpg", quality="a lot")
+    assert {path.name for path in tmp_path.iterdir()} == {"z.png", "z.part.png"}
+    assert (tmp_path / "z.part.png").read_text() == "the user's"
+    (tmp_path / "x.png").mkdir()
+    with pytest.raises(CommonError, match="is a folder"):
+        pictures.check_writable(tmp_path / "x.png")
 
 
 def test_a_picture_too_large_to_be_safe_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

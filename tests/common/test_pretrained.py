@@ -74,6 +74,15 @@ def test_other_files_are_told(tmp_path: Path, suffix: str) -> None:
         pretrained.vgg19(path)
 
 
+def test_a_damaged_npz_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez_compressed(path, a=np.zeros(1000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes([255] * 20) + whole[80:])
+    with pytest.raises(CommonError, match="no weights that can be read"):
+        pretrained.weights(path)
+
+
 def test_nothing_in_a_weights_file_can_run(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:

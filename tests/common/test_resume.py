@@ -78,20 +78,11 @@ def test_two_processes_train_as_one_that_accumulates(
 ) -> None:
     """And where one of the two is asked to stop, both stop at one step, and go on from it."""
     shared, alone = tmp_path / "shared", tmp_path / "alone"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    pair = [
-        start(
-            processes, shared, plain=True, die=("loss", 4, signal.SIGTERM, 1),
-            config={"checkpoint_every": 1e6, **EXACT},
-            environ={**world, "WORLD_SIZE": "2", "RANK": str(rank)},
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    for process in pair:
-        process.join(timeout=120)
-    assert [process.exitcode for process in pair] == [143, 143]
+    stopped = together(
+        processes, shared, plain=True, die=("loss", 4, signal.SIGTERM, 1),
+        config={"checkpoint_every": 1e6, **EXACT},
+    )  # fmt: skip
+    assert stopped == [143, 143]
     assert [path.name for path in shared.glob("step-*")] == ["step-00000005"]
 
     torchrun(shared, plain=True, config=EXACT)
@@ -102,6 +93,39 @@ def test_two_processes_train_as_one_that_accumulates(
     assert ours.step == theirs.step == tiny_training.SMALL["steps"]
     for name, tensor in theirs.weights.items():
         torch.testing.assert_close(ours.weights[name], tensor, rtol=0, atol=1e-5)
+
+
+def test_two_processes_share_what_batch_norm_has_seen(
+    tmp_path: Path, processes: ForkServerContext
+) -> None:
+    shared, alone = tmp_path / "shared", tmp_path / "alone"
+    assert together(processes, shared, norm=True, config=EXACT) == [0, 0]
+    assert train(processes, alone, norm=True, config={"accumulate": 2, **EXACT}) == 0
+    ours, theirs = checkpoint.latest(shared), checkpoint.latest(alone)
+    assert ours is not None
+    assert theirs is not None
+    mean = torch.zeros(50)
+    for step in range(ours.step):
+        seen = [tiny_training.batches(2 * step + rank)[0].mean(0) for rank in range(2)]
+        mean = 0.9 * mean + 0.1 * torch.from_numpy(sum(seen) / 2).flatten()
+    torch.testing.assert_close(ours.weights["1.running_mean"], mean.float())
+    for name, tensor in theirs.weights.items():
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(ours.weights[name], tensor, rtol=0, atol=1e-5)
+
+
+def together(processes: ForkServerContext, folder: Path, **options: Any) -> list[int | None]:
+    """Train with two processes, as torchrun would start them. Returns their exit statuses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    pair = [
+        start(processes, folder, environ={**world, "WORLD_SIZE": "2", "RANK": str(rank)}, **options)
+        for rank in range(2)
+    ]
+    for process in pair:
+        process.join(timeout=120)
+    return [process.exitcode for process in pair]
 
 
 def torchrun(folder: Path, **options: Any) -> None:

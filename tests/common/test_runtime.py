@@ -1,5 +1,6 @@
 """The runtime: answers from a model file, without torch, quietly."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -73,6 +74,16 @@ def test_answering_needs_no_torch_and_is_quiet(path: Path) -> None:
         [sys.executable, "-c", code, path], check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_onnxruntime_keeps_and_sends_no_telemetry(tmp_path: Path) -> None:
+    clip = Path(__file__).parents[2] / "data" / "clips" / "yes.wav"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    subprocess.run(
+        [sys.executable, "-m", "speechnet", "classify", clip],
+        check=True, capture_output=True, env={**inherited, "XDG_CACHE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert not (tmp_path / "Microsoft").exists()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_training as tiny
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from common import checkpoint, metrics, trainer
 from common.config import TrainConfig
-from common.device import World, autocast_dtype, can_compile, to_device, to_tensors
+from common.device import World, autocast_dtype, can_compile, find, to_device, to_tensors
 from common.errors import CommonError
 from common.prefetch import prefetch
 from common.step import Stepper
@@ -40,12 +41,13 @@ def run(
     batches: Any = tiny.batches,
     validate: Any = None,
     initial: Path | None = None,
+    identity: Any = None,
     **options: Any,
 ) -> Result:
     config = TrainConfig(**{"steps": 6, "log_every": 1, "checkpoint_every": 0, **options})
     made = Trainer(
         tiny.network() if network is None else network,
-        loss, batches, config, folder, validate=validate, initial=initial,
+        loss, batches, config, folder, validate=validate, initial=initial, identity=identity,
     )  # fmt: skip
     return made.run()
 
@@ -153,6 +155,17 @@ def test_a_run_of_another_network_or_of_other_settings_is_not_continued(tmp_path
         run(tmp_path, steps=6, clip=2.0)
 
 
+def test_a_run_is_not_continued_with_other_data(tmp_path: Path) -> None:
+    own = {"pictures": np.zeros(3), "labels": ("a", "b")}
+    run(tmp_path, identity=own)
+    other = {"pictures": np.ones(3), "labels": ("a", "c")}
+    with pytest.raises(CommonError, match=r"begun with other .* \(not the same: pictures, labels"):
+        run(tmp_path, identity=other)
+    run(tmp_path, identity=own)
+    run(tmp_path / "old")  # as before there were identities
+    run(tmp_path / "old", identity=other)
+
+
 def test_a_level_rate_lets_a_run_be_made_longer(tmp_path: Path) -> None:
     level = {"schedule": "trapezoid", "decay_share": 0.1, "keep": 99}
     run(tmp_path / "short", steps=6, **level)
@@ -192,6 +205,15 @@ def test_best_keeps_the_weights_of_the_best_validation(tmp_path: Path) -> None:
     assert not same(averages[2], kept.weights)
 
 
+def test_a_validation_that_is_not_finite_is_never_the_best(tmp_path: Path) -> None:
+    numbers = iter([math.nan, 3.0, -math.inf, 2.0])
+    result = run(
+        tmp_path, validate=lambda _: {"nats": next(numbers)}, validate_every=1, steps=4,
+        best="-nats",
+    )  # fmt: skip
+    assert result.best == {"step": 4, "nats": 2.0}
+
+
 def test_a_best_metric_that_nothing_measures_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommonError, match="'top1' is not among what validates: accuracy"):
         run(tmp_path, validate=tiny.validate, validate_every=1, best="top1")
@@ -225,7 +247,7 @@ def test_a_step_that_is_not_finite_changes_nothing(tmp_path: Path, optimizer: st
 
 def test_ten_steps_in_a_row_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
     options = {"steps": 40, "log_every": 4, "keep": 99}
-    with pytest.raises(CommonError, match=r"not finite in 1\d steps in a row"):
+    with pytest.raises(CommonError, match=r"not finite in 1\d steps in a row.* another folder"):
         run(tmp_path, batches=poisoned(set(range(5, 40))), **options)
     found = checkpoint.latest(tmp_path)
     assert found is not None
@@ -294,6 +316,12 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
         Trainer(
             tiny.network(), tiny.loss, tiny.batches, TrainConfig(steps=1), tmp_path, device="cuda"
         ).run()
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "mps:7"])
+def test_a_device_of_another_name_is_told(name: str) -> None:
+    with pytest.raises(CommonError, match=name):
+        find(name)
 
 
 def test_the_average_follows_its_definition(tmp_path: Path) -> None:

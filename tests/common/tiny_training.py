@@ -28,10 +28,13 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def network(*, plain: bool = False) -> nn.Module:
-    """plain: without batch norm and dropout, whose results depend on how a batch is cut."""
+def network(*, plain: bool = False, norm: bool = False) -> nn.Module:
+    """plain: without batch norm and dropout, whose results depend on how a batch is cut; norm:
+    batch norm of the planes themselves, and little else."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        if norm:
+            return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(50), nn.Linear(50, 2))
         middle = [] if plain else [nn.BatchNorm2d(16), nn.Dropout(0.2)]
         return nn.Sequential(
             nn.Conv2d(2, 16, 3, padding=1),
@@ -92,7 +95,7 @@ def main(folder: str, options: dict[str, Any]) -> None:
             parts[what] = dying(parts[what], after=after, number=number)
     checkpoint._write = parts["write"]  # type: ignore[assignment]
     trainer = Trainer(
-        network(plain=options.get("plain", False)),
+        network(plain=options.get("plain", False), norm=options.get("norm", False)),
         parts["loss"],
         batches,
         config,

@@ -1,6 +1,7 @@
 """The commands `python -m common explain ...`, each on the digits' network that ships."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from common import explain, mnist
 from common.cli import main
+from common.errors import CommonError
 from common.explain.models import grey, open_model
 
 ROOT = Path(__file__).parents[3]
@@ -66,6 +68,10 @@ def test_scores_always_show_a_random_order(
         (["filters", "--layer", "features.1"], "has no filters"),
         (["maximize", "--layer", "features.3", "--target", "50"], "no unit 50"),
         (["filters", "--model", "missing.safetensors"], "cannot read"),
+        (["filters", "--labels", "names.txt"], "digits has its labels already"),
+        (["maximize", "--layer", "features.3", "--target", "²"], "'²' is no unit"),
+        (["saliency", FIVE, "--target", "²"], "no answer '²'"),
+        (["saliency", FIVE, "--target=--5"], "no answer '--5'"),
     ],
 )
 def test_wrong_questions_get_a_sentence(
@@ -75,6 +81,39 @@ def test_wrong_questions_get_a_sentence(
     assert main(["explain", *arguments, "-o", str(out)]) == 1
     assert told in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["occlusion", FIVE, "--patch", "0"],
+        ["occlusion", FIVE, "--stride", "0"],
+        ["saliency", FIVE, "--seed", "99999999999999999999"],
+        ["dream", FIVE, "--size", "0"],
+        ["style", FIVE, FIVE, "--size", "-4"],
+    ],
+)
+def test_numbers_that_make_no_sense_are_wrong_usage(arguments: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["explain", *arguments, "-o", str(tmp_path / "out.png")])
+
+
+def test_a_patch_of_nothing_is_refused() -> None:
+    with pytest.raises(CommonError, match="patch is a number from 1"):
+        explain.occlusion(mnist.load(), np.zeros((1, 1, 28, 28)), patch=0)
+
+
+def test_examples_without_a_digit_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (50, 50), "white").save(tmp_path / "empty.png")
+    command = ["explain", "maximize", "--target", "5", "--steps", "2", "--examples", str(tmp_path),
+               "-o", str(tmp_path / "out.jpg")]  # fmt: skip
+    assert main(command) == 1
+    assert "no picture in" in capsys.readouterr().err
+    shutil.copy(FIVE, tmp_path)
+    assert main(command) == 0
+    assert "left out: " + str(tmp_path / "empty.png") in capsys.readouterr().err
 
 
 def test_help_does_not_import_torch() -> None:

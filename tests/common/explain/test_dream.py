@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from common import explain, pictures, pretrained
+from common import ImageCNN, explain, pictures, pretrained
 from common.cli import main
 from common.errors import CommonError
 from common.explain import Dreaming, Styling, hooks
@@ -228,6 +228,19 @@ def test_a_film_is_a_folder_or_a_gif(tmp_path: Path) -> None:
         assert film.n_frames == 3  # type: ignore[attr-defined]
     assert main([*command, "-o", str(tmp_path / "frames")]) == 0
     assert len(list((tmp_path / "frames").iterdir())) == 3
+
+
+def test_a_file_in_the_place_of_a_film_s_folder_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = ImageCNN(channels=3, size=32, rng=torch.Generator())
+    network.save(tmp_path / "own")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    command = ["explain", "dream", str(tmp_path / "photo.png"), "--frames", "2",
+               "--model", str(tmp_path / "own.safetensors"), "-o"]  # fmt: skip
+    (tmp_path / "film").write_text("")
+    assert main([*command, str(tmp_path / "film")]) == 1
+    assert "cannot make the folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

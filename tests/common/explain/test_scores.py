@@ -18,6 +18,13 @@ class Share(nn.Module):
         return torch.stack([left, 1 - left], 1).clamp(1e-9).log()
 
 
+class Left(nn.Module):
+    """How much is left."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(1).sum(1, keepdim=True)
+
+
 INPUT = np.ones((1, 1, 2, 2), np.float32)
 GOOD = np.array([[[4.0, 3.0], [1.0, 2.0]]])
 
@@ -33,6 +40,13 @@ def test_insertion_counted_by_hand() -> None:
     found = explain.insertion(Share(), INPUT, -GOOD, 0, steps=4, start=np.zeros((1, 1, 2, 2)))
     np.testing.assert_allclose(found.chance, [[0, 0, 0, 0.5, 1]], atol=1e-6)
     np.testing.assert_allclose(found.area, [0.25], atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [3, 7, 21, 35])
+def test_all_places_are_covered_at_the_end(side: int) -> None:
+    whole = np.ones((1, 1, side, side), np.float32)
+    found = explain.deletion(Left(), whole, whole[:, 0], 0, chance=lambda left: left)
+    assert found.chance[0, -1] == 0
 
 
 def test_a_good_map_scores_better_than_a_random_order_and_a_bad_one_worse() -> None:
