@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from speechnet.training.train import STAGES
 
 WEIGHTS = "words.safetensors"
 
-SCENES, FALSE_ALARMS, RECORDED = 60.0, 72.0, 0.9
+SCENES, FALSE_ALARMS, RECORDED = 60.0, 60.0, 0.9
 """Minutes of recordings put together to choose the detector's threshold; the false alarms that it
 may give in an hour of them, where half of the words are none of those asked for and a sixth of the
 time is noise alone; the share of that noise that was recorded."""
@@ -54,13 +54,15 @@ def export(
     validation: Sequence[Clip] = (),
     noise: Sequence[NDArray[np.float32]] = (),
     test: Sequence[Path] = (),
+    say: Callable[[str], object] = lambda text: None,
 ) -> list[Path]:
     """Write frames.onnx, words.onnx, spotter.onnx and words.safetensors of a run's averages.
 
     validation: clips that were not trained on; the probabilities are calibrated on them (one
     temperature, Guo et al. 2017). noise: that was not trained on, [sample] of -1..1; with it and
     the validation clips the detector's threshold is chosen. test: sources on which the accuracy is
-    measured and kept in the files. Raises CommonError if `run` has no checkpoint.
+    measured and kept in the files. say: is told what is wrong with these.
+    Raises CommonError if `run` has no checkpoint.
     """
     stages = [checkpoint.latest(run / stage) for stage in STAGES]
     found = stages[-1]
@@ -92,7 +94,7 @@ def export(
         write(network, front, folder, facts)
     if test:
         classifier = Classifier.load(folder)
-        facts["accuracy"] = [vars(score) for score in evaluate(classifier, test)]
+        facts["accuracy"] = [vars(score) for score in evaluate(classifier, test, say=say)]
         write(network, front, folder, facts)
     return paths
 

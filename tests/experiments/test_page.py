@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.__main__ import ALL, DOCS, PAGE
+from experiments.__main__ import ALL, DOCS, PAGE, main
 from experiments.measuring import Table, into_page, kept
 
 
@@ -29,3 +29,8 @@ def test_the_page_has_the_table_and_the_picture_of_what_was_measured(name: str) 
 def test_the_page_speaks_of_no_experiment_that_was_not_measured() -> None:
     page = PAGE.read_text("utf-8")
     assert not [name for name in ALL if f"<!-- {name} -->" in page and not kept(name)]
+
+
+def test_data_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["digits-sharing", "--data", str(tmp_path)]) == 1
+    assert "experiments: there is no train-images" in capsys.readouterr().err
