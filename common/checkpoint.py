@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
@@ -167,7 +166,7 @@ def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Pat
 
 
 def _digest(array: Any) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def _files(checkpoint: Checkpoint) -> list[tuple[str, bytes]]:

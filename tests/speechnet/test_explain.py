@@ -506,9 +506,9 @@ def test_the_command_draws_the_network(
     assert len(rows) == 24
     assert rows[0].keys() == {"filter", "kind", "weights", "hertz"}
     assert picture.exists()
-    sound = tmp_path / "no.wav"
-    assert main(["explain", "--maximize", "no", "-o", str(picture), "--play", str(sound)]) == 0
-    assert capsys.readouterr().out.startswith("no: played, it is heard as no ")
+    sound = tmp_path / "yes.wav"
+    assert main(["explain", "--maximize", "yes", "-o", str(picture), "--play", str(sound)]) == 0
+    assert capsys.readouterr().out.startswith("yes: played, it is heard as yes ")
     assert soundfile.info(sound).frames == pytest.approx(20_000, abs=300)
 
 
