@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boardnet import explain_cli
 from boardnet.errors import BoardnetError
 from boardnet.making_cli import Refusal, add_answering, add_commands
+from common import command
 from common.arguments import natural, positive
 from common.errors import CommonError
 
 if TYPE_CHECKING:
     from boardnet.game import Game
-    from boardnet.network import PolicyNetwork
     from boardnet.predictor import Prediction, Predictor
 
 ALL_GAMES = 0
@@ -26,21 +27,8 @@ ALL_GAMES = 0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names are of all the world, terminals are not
-        sys.stdout.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
-    try:
-        status: int | None = args.run(args)
-    except CommonError as error:
-        print(f"boardnet: {error}", file=sys.stderr)
-        return getattr(error, "status", 1)  # training that was stopped knows by which signal
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return 1
-    except KeyboardInterrupt:
-        print("boardnet: interrupted", file=sys.stderr)
-        return 130
-    return status or 0
+    return command.run("boardnet", lambda: args.run(args))
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -134,76 +122,6 @@ def _lines(
         yield number, str(path), records.variation(path, variation, number)
 
 
-def explain(args: argparse.Namespace) -> None:
-    """What a move depends on, or what a filter waits for."""
-    from boardnet import explain as explaining
-    from boardnet import figures
-
-    network = explaining.load_network(args.weights)
-    if args.layers:
-        from boardnet.planes import NAMES
-        from common.explain import layers
-
-        empty = [[[[0.0] * 19] * 19] * len(NAMES)]
-        for name, shape in layers(network, empty).items():
-            print(f"{name:28} {' x '.join(map(str, shape[1:]))}")
-        return
-    if args.output is not None:
-        figures.check_writable(args.output)  # said before the work, not after it
-    elif args.filter:
-        raise BoardnetError("name the picture to write: -o OUT.png or -o OUT.svg")
-    if args.filter:
-        _explain_filter(args, network)
-    elif len(args.games) == 1:
-        _explain_move(args, network)
-    else:
-        raise BoardnetError("name the one game to explain a move of, or a filter: --filter LAYER:K")
-
-
-def _explain_move(args: argparse.Namespace, network: PolicyNetwork) -> None:
-    from boardnet import explain as explaining
-    from boardnet import figures, records
-    from boardnet.vertices import vertex
-
-    path = args.games[0]
-    found = explaining.depends(records.read(path), args.turn, args.move, network=network)
-    rows = found.prediction.rows
-    ranked = [(vertex(point, rows), value) for point, value in found.ranked()[: args.top]]
-    if args.json:
-        stones = [{"stone": name, "nats": round(value, 4)} for name, value in ranked]
-        move = {"move": vertex(found.move, rows), "prior": found.prior}
-        row = {"file": str(path), "turnNumber": found.prediction.turn, **move, "stones": stones}
-        print(json.dumps(row))
-    else:
-        print(f"{vertex(found.move, rows)} {found.prior:.1%}; without a stone it loses, in nats:")
-        for name, value in ranked:
-            print(f"  {name:<4} {value:+.2f}")
-    if args.output:
-        about = f"boardnet explain {path.name} --turn {found.prediction.turn}"
-        figures.write(figures.depending(path.name, found), args.output, about=about)
-
-
-def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
-    from boardnet import explain as explaining
-    from boardnet import figures, records
-    from boardnet.records import files
-
-    layer, _, number = args.filter.partition(":")
-    if number and not number.isdigit():
-        raise BoardnetError(f"a filter is LAYER:NUMBER, not {args.filter!r}")
-    if not args.games:
-        raise BoardnetError("name games in which to look for what excites the filter")
-    games = (game for place in args.games for path in files(place)
-             for game in records.iterate(path))  # fmt: skip
-    chosen = [int(number)] if number else None
-    found = explaining.patterns(layer, chosen, games=games, network=network)
-    for pattern in found:
-        if pattern.dead:
-            print(f"boardnet: filter {pattern.filter} of {layer} is dead", file=sys.stderr)
-    drawn = figures.waiting(found[0]) if number else figures.all_waiting(found)
-    figures.write(drawn, args.output, about=f"boardnet explain --filter {args.filter}")
-
-
 def review(args: argparse.Namespace) -> int:
     """How expected the moves of games were."""
     from boardnet.predictor import Predictor
@@ -291,14 +209,9 @@ def _review_one(
 
 
 def _write(output: Path, data: bytes) -> None:
-    """Beside its name first, so that nothing half-written bears it."""
-    part = output.with_name(f".{output.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(output)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BoardnetError(f"cannot write {output}: {error.strerror}") from error
+    from common.writing import put
+
+    put(output, data)
     print(f"boardnet: {output}", file=sys.stderr)
 
 
@@ -434,18 +347,7 @@ def _parser() -> argparse.ArgumentParser:
     add_answering(one)
     one.set_defaults(run=predict)
 
-    one = commands.add_parser("explain", help="what a move depends on; what a filter waits for")
-    one.add_argument("games", nargs="*", type=Path, metavar="GAME.sgf")
-    one.add_argument("--turn", type=natural, help="after so many moves (default: the last)")
-    one.add_argument("--move", metavar="Q16", help="instead of the likeliest")
-    one.add_argument("--filter", metavar="LAYER:K", help="or LAYER, for all of its filters")
-    one.add_argument("--layers", action="store_true", help="list the network's layers")
-    one.add_argument("--top", type=positive, default=10, help="how many stones (default: 10)")
-    one.add_argument("--json", action="store_true", help="one JSON object")
-    one.add_argument("-o", "--output", type=Path, metavar="OUT.svg|png")
-    one.add_argument("--weights", type=Path, metavar="MODEL.safetensors")
-    one.set_defaults(run=explain)
-
+    explain_cli.add_commands(commands)
     one = commands.add_parser("review", help="how expected the moves of a game were")
     one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
     one.add_argument("--game", type=_game, metavar="N|all",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import explain_cli, paint_cli
+from common import command, explain_cli, paint_cli
 from common.arguments import positive, seed
 from common.errors import CommonError
 
@@ -18,26 +17,8 @@ from common.errors import CommonError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
     args = _parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text that can be printed
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="common: %(message)s", level=logging.WARNING)
-    try:
-        status: int | None = args.run(args)
-        sys.stdout.flush()
-    except CommonError as error:
-        _say(str(error))
-        return getattr(error, "status", 1)  # what was stopped knows by which signal
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        _say(f"cannot read or write {error.filename or 'the output'}: {error.strerror or error}")
-        return 1
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return 130
-    return status or 0
+    return command.run("common", lambda: args.run(args))
 
 
 def mnist_train(args: argparse.Namespace) -> None:

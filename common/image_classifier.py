@@ -79,8 +79,8 @@ class ImageClassifier:
             shown = pictures.prepared(picture, make)
         chances = self.chances(shown[None])[0]
         best = np.argsort(-chances, kind="stable")[: max(1, top)]
-        named = [(self.labels[index], float(chances[index])) for index in best]
-        return Answer(*named[0], tuple(named[1:]))
+        told = [(self.labels[index], float(chances[index])) for index in best]
+        return Answer(*told[0], tuple(told[1:]))
 
     def chances(self, batch: Floats) -> Floats:
         """Prepared pictures [batch, channel, row, column] -> probabilities [batch, class]."""

@@ -8,15 +8,14 @@ every other program.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from common.errors import CommonError
+from common.writing import put
 
 Facts = dict[str, Any]
 
@@ -124,18 +123,7 @@ def write_model(path: Path, data: bytes) -> None:
             f"{path} would have {len(data) / 2**20:.1f} MiB; a model file is at most "
             f"{MAX_BYTES >> 20} MiB: make the network smaller"
         )
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # below a file there is nothing to remove either
-            part.unlink(missing_ok=True)
-        raise CommonError(f"cannot write {path}: {error.strerror}") from error
+    put(path, data)
 
 
 def _split(weights: bytes) -> tuple[dict[str, Any], bytes]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common import command
 from common.arguments import positive
 from common.errors import CommonError
 from speechnet import detect_cli, evaluate_cli, explain_cli, record_cli, train_cli
-from speechnet.terminal_cli import hushed, open_streams, say, seen
+from speechnet.terminal_cli import hushed, say, seen
 
 if TYPE_CHECKING:
     from speechnet.hearing.classifier import Answer
@@ -23,27 +21,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status: 0 done, 1 unusable input, 2 wrong usage."""
     args = _parser().parse_args(argv)
-    open_streams()
-    try:
-        status: int | None = args.run(args)
-        sys.stdout.flush()  # here, where it can be said that the disk is full
-    except CommonError as error:
-        say(str(error))
-        return getattr(error, "status", 1)  # training that was stopped knows by which signal
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        say(f"cannot write any more: {error.strerror}")
-        with suppress(OSError):
-            sys.stdout.close()  # or Python tries once more, and says so in its own way
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    return status or 0
+    return command.run("speechnet", lambda: args.run(args))
 
 
 def classify(args: argparse.Namespace) -> int:

@@ -168,7 +168,7 @@ def _write(
     events: Iterator[Event], form: str, path: Path, folder: Path | None, *, several: bool
 ) -> None:
     """To standard output as they are found, or to a file that is whole or not there."""
-    from speechnet.sound import writing
+    from common.writing import put
 
     name = str(path) if several or form == "json" else ""
     if folder is None:
@@ -180,7 +180,7 @@ def _write(
         return
     text = header(form) + "".join(line(event, form, name) + "\n" for event in events)
     target = _target(path, form, folder)
-    writing.put(target, text.encode("utf-8", "backslashreplace"))
+    put(target, text.encode("utf-8", "backslashreplace"))
     print(target, flush=True)
 
 

@@ -159,12 +159,12 @@ def _write(path: Path, wave: Floats) -> None:
     """Sound as a WAV file of 16 bits at 16 kHz."""
     import soundfile
 
-    from speechnet.sound import writing
+    from common.writing import put
     from speechnet.sound.audio import RATE
 
     out = io.BytesIO()
     soundfile.write(out, wave, RATE, format="WAV", subtype="PCM_16")
-    writing.put(path, out.getvalue())
+    put(path, out.getvalue())
 
 
 @contextmanager

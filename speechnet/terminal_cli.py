@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,16 +9,6 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
-def open_streams() -> None:
-    """Make all three streams usable, whoever started the command."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        stream = getattr(sys, name)
-        if stream is None:  # it was closed
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open
-        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
 
 
 def say(text: str) -> None:

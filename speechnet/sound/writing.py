@@ -1,15 +1,13 @@
-"""Writing: clips into the files WORD/SPEAKER_nohash_N that `naming` reads, and results.
+"""Writing: clips into the files WORD/SPEAKER_nohash_N that `naming` reads.
 
-A file is there whole or not at all, and a clip never takes another one's place.
+A file is there whole or not at all, and never takes another one's place.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import re
 import unicodedata
-from contextlib import suppress
 from pathlib import Path
 
 from speechnet.errors import SpeechnetError
@@ -58,20 +56,4 @@ def write(path: Path, samples: Floats) -> None:
             path.unlink()
             raise
     except OSError as error:
-        raise SpeechnetError(f"cannot write {path}: {error.strerror}") from error
-
-
-def put(path: Path, data: bytes) -> None:
-    """A result, in place of one that is there already.
-
-    Raises SpeechnetError if the disk does not take it.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise SpeechnetError(f"cannot write {path}: {error.strerror}") from error

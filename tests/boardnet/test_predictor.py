@@ -181,6 +181,17 @@ def test_a_name_that_the_terminal_cannot_write_is_spelt_out(tmp_path: Path) -> N
         assert rb"\u53e4\u529b" in run.stdout
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_a_full_disk_is_one_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "boardnet", "predict", str(EAR)],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False,
+        )  # fmt: skip
+    told = "boardnet: cannot read or write the output: No space left on device\n"
+    assert (run.returncode, run.stderr) == (1, told)
+
+
 def test_json_has_katagos_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", str(EAR), "--turn", "126", "--json", "--top", "3"]) == 0
     answer = json.loads(capsys.readouterr().out)

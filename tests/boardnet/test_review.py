@@ -418,11 +418,10 @@ def test_a_record_that_cannot_get_comments_is_said(
 def test_a_full_disk_leaves_no_half_of_a_review(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, data: bytes) -> None:
-        path.touch()
+    def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert cli.main(["review", str(EAR), "-o", str(tmp_path / "x.sgf")]) == 1
     assert "x.sgf: No space left on device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -216,7 +216,7 @@ def test_a_full_disk_is_one_sentence(what: str) -> None:
     command = [sys.executable, "-m", "speechnet", what, str(CLIPS / "yes.wav")]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.stderr == "speechnet: cannot write any more: No space left on device\n"
+    assert done.stderr == "speechnet: cannot read or write the output: No space left on device\n"
     assert done.returncode == 1
 
 
