@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
     parser.add_argument("--data", type=Path, help="not needed with --draw")
     parser.add_argument("--seeds", type=int, help="instead of the experiment's own number")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--go-on", action="store_true", help="keep the runs that are there")
     parser.add_argument("--draw", action="store_true", help="train nothing")
     args = parser.parse_args(argv)
@@ -59,19 +60,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             experiment = ALL[name]
             runs = kept(name) if args.draw or args.go_on else []
             if not args.draw:
-                runs = measured(experiment, args.data, runs, args.seeds or experiment.seeds)
-            if runs:
-                show(Table(experiment, runs))
+                seeds = args.seeds or experiment.seeds
+                runs = measured(experiment, args.data, runs, seeds, args.jobs)
+            table = Table(experiment, runs)
+            if table.complete:
+                show(table)
     except CommonError as error:
         print(f"experiments: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def measured(experiment: Experiment, data: Path, runs: list[Run], seeds: int) -> list[Run]:
+def measured(
+    experiment: Experiment, data: Path, runs: list[Run], seeds: int, jobs: int
+) -> list[Run]:
     """Train what is missing; each run is kept as it is done."""
     begun = time.monotonic()
-    for run in experiment.runs(data, seeds, runs):
+    for run in experiment.runs(data, seeds, runs, jobs):
         runs.append(run)
         keep(experiment, runs)
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in run.measured.items())

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+import torch
+
+from common import writing
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -46,13 +53,30 @@ class Experiment:
     seeds: int = 3
     digits: int = 3
 
-    def runs(self, data: Path, seeds: int, done: Sequence[Run] = ()) -> Iterator[Run]:
-        """All runs that are not among those done; seed after seed, so that every row has one."""
+    def runs(
+        self, data: Path, seeds: int, done: Sequence[Run] = (), jobs: int = 1
+    ) -> Iterator[Run]:
+        """All runs that are not among those done; seed after seed, so that every row has one.
+
+        jobs: how many are measured at a time, each by a process with its share of the cores.
+        """
         had = {(run.network, run.seed) for run in done}
-        for seed in range(seeds):
-            for network in self.networks:
-                if (network, seed) not in had:
-                    yield self.measure(network, seed, data)
+        missing = [
+            (network, seed)
+            for seed in range(seeds)
+            for network in self.networks
+            if (network, seed) not in had
+        ]
+        if jobs == 1:
+            yield from (self.measure(network, seed, data) for network, seed in missing)
+            return
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,))
+        try:
+            begun = [pool.submit(self.measure, network, seed, data) for network, seed in missing]
+            yield from (one.result() for one in as_completed(begun))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -74,6 +98,13 @@ class Table:
     def columns(self) -> list[str]:
         """What was measured, in the order of the first run."""
         return list(self.runs[0].measured) if self.runs else []
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a run of every network: then the page tells of it."""
+        return {(run.network, run.seed) for run in self.runs} >= {
+            (network, 0) for network in self.experiment.networks
+        }
 
     @property
     def rows(self) -> list[str]:
@@ -114,12 +145,10 @@ def kept(name: str, folder: Path = RESULTS) -> list[Run]:
 
 def keep(experiment: Experiment, runs: Sequence[Run], folder: Path = RESULTS) -> None:
     """Write the runs of an experiment beside those of the others."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{experiment.name}.json"
-    found = {"setting": experiment.setting, "runs": [asdict(run) for run in runs]}
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    order = sorted(runs, key=lambda run: (run.seed, experiment.networks.index(run.network)))
+    found = {"setting": experiment.setting, "runs": [asdict(run) for run in order]}
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    writing.put(folder / f"{experiment.name}.json", text.encode())
 
 
 def into_page(page: str, table: Table) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import pytest
 
+from common.errors import CommonError
 from experiments.measuring import Experiment, Run, Table, into_page, keep, kept
 
 RUNS = [
@@ -27,6 +29,13 @@ def experiment(**other: object) -> Experiment:
 
 def _measure(network: str, seed: int, data: Path) -> Run:
     return Run(network, seed, 1, {"top-1": seed / 10})
+
+
+def _failing(network: str, seed: int, data: Path) -> Run:
+    (data / network).touch()
+    if network != "network 0":
+        time.sleep(0.1)
+    raise CommonError("there is no data")
 
 
 def test_a_cell_is_the_mean_over_the_seeds_with_its_standard_error() -> None:
@@ -56,6 +65,26 @@ def test_what_was_stopped_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     rest = list(one.runs(tmp_path, 2, kept("claim", tmp_path)))
     assert [(run.network, run.seed) for run in rest] == [("with", 1)]
     assert kept("another", tmp_path) == []
+
+
+def test_runs_at_a_time_are_the_same_runs_and_are_kept_in_the_same_order(tmp_path: Path) -> None:
+    one = experiment()
+    together = list(one.runs(tmp_path, seeds=2, jobs=2))
+    keep(one, together[::-1], tmp_path)
+    assert kept("claim", tmp_path) == list(one.runs(tmp_path, seeds=2))
+
+
+def test_a_run_that_fails_ends_those_that_have_not_begun(tmp_path: Path) -> None:
+    one = experiment(measure=_failing, networks=tuple(f"network {at}" for at in range(40)))
+    with pytest.raises(CommonError, match="no data"):
+        list(one.runs(tmp_path, seeds=1, jobs=2))
+    assert len(list(tmp_path.iterdir())) < 40
+
+
+def test_an_experiment_is_complete_when_every_network_was_measured() -> None:
+    assert Table(experiment(), RUNS).complete
+    assert not Table(experiment(), RUNS[:3]).complete
+    assert not Table(experiment(), []).complete
 
 
 def test_a_table_goes_into_its_place_in_the_page_and_leaves_the_rest() -> None:
