@@ -13,6 +13,7 @@ memory does not grow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -175,7 +176,8 @@ class EventStream:
         self._sound = np.concatenate([quiet[:BLOCK], np.zeros_like(quiet[REACH:])])
         self._features = np.concatenate([features, np.zeros_like(features)])
         self._ended = np.zeros((2 * BLOCK, len(self._classes)), np.float32)
-        self._read = np.zeros((READ, len(self._classes)), np.float32)  # of the last ticks
+        self._nothing = np.zeros(len(self._classes), np.float32)
+        self._read = [self._nothing] * READ  # of the last ticks
         self._fresh = False  # whether the last of them was read at its own tick
         self._filled = 0  # frames of this block
         self._blocks = 0  # before this one
@@ -226,8 +228,12 @@ class EventStream:
         begin = BLOCK - CONTEXT
         logits = self._detector.spotter.run(self._features[None, begin:])[0]
         self._ended[first:last] = softmax(logits[first - begin : last - begin])[:, self._classes]
+        spotted = smoothed(self._ended[first + TICK - SMOOTH : last])
+        ticks = range(first + TICK, last + 1, TICK)
         found = [
-            event for tick in range(first + TICK, last + 1, TICK) for event in self._tick(tick)
+            event
+            for tick, chances in zip(ticks, spotted, strict=True)
+            for event in self._tick(tick, chances)
         ]
         self._filled = last - BLOCK
         if self._filled == BLOCK:
@@ -238,9 +244,9 @@ class EventStream:
             self._filled, self._blocks = 0, self._blocks + 1
         return found
 
-    def _tick(self, tick: int) -> Iterator[Event]:
+    def _tick(self, tick: int, spotted: Floats) -> Iterator[Event]:
         """What is said about frame `tick` of the two blocks: maybe that a word has just ended."""
-        scores, now = self._score(tick), self._second(tick - 1 + REACH)
+        scores, now = self._score(tick, spotted), self._second(tick - 1 + REACH)
         if self.noted is not None:
             spoken = np.flatnonzero(scores >= LEAST).tolist()
             moments = {word: self._moment(tick, word) for word in spoken}
@@ -249,17 +255,18 @@ class EventStream:
         if word is not None:
             yield self._detector.event(word, float(scores[word]), self._moment(tick, word))
 
-    def _score(self, tick: int) -> Floats:
-        """How sure both readers are of each word: [word]."""
-        spotted: Floats = self._ended[tick - SMOOTH : tick].mean(axis=0)
-        self._read[:-1] = self._read[1:]
-        if spotted.max() < NAMED:
-            self._read[-1], self._fresh = 0, False
-        elif self._fresh:
-            self._fresh = False  # what was read a tick ago still holds: reading is what takes long
-        else:
-            self._read[-1], self._fresh = self._reading(tick), True
-        score: Floats = spotted**SPOTTED * self._read.mean(axis=0) ** (1 - SPOTTED)
+    def _score(self, tick: int, spotted: Floats) -> Floats:
+        """How sure both readers are of each word, of which the first gives `spotted`: [word]."""
+        named = spotted.max() >= NAMED
+        # What was read a tick ago still holds for one more: reading is what takes long.
+        again = named and self._fresh
+        self._fresh = named and not again
+        last = self._read[-1] if again else self._reading(tick) if named else self._nothing
+        self._read = [*self._read[1:], last]
+        if all(chances is self._nothing for chances in self._read):
+            return self._nothing
+        read = reduce(np.add, self._read) / np.float32(READ)
+        score: Floats = spotted**SPOTTED * read ** (1 - SPOTTED)
         return score
 
     def _reading(self, tick: int) -> Floats:
@@ -288,6 +295,16 @@ class EventStream:
         end = min(max(0.0, self._second(last)), self.seconds)
         start = self._second(onset(self._sound[:last]))
         return max(0.0, min(start, end - 0.1)), end
+
+
+def smoothed(ended: Floats) -> Floats:
+    """Means over SMOOTH frames, one for each tick that ends with such: [frame, word], whole ticks
+    -> [tick, word]. They are added up in the same order however many there are."""
+    ticks: Floats = reduce(np.add, [ended[frame::TICK] for frame in range(TICK)])
+    span = SMOOTH // TICK
+    count = len(ticks) - span + 1
+    means: Floats = reduce(np.add, [ticks[at : at + count] for at in range(span)])
+    return means / np.float32(SMOOTH)
 
 
 def _gathered(chunks: Iterable[Floats], front: FrontEnd) -> Iterator[Floats]:
