@@ -5,8 +5,8 @@ Answers in, `diagram.Diagram`s out; `write` is the only function that touches a 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from boardnet.planes import OPPONENT, OWN
 from boardnet.predictor import Prediction
 from boardnet.rules import BLACK, EMPTY, WHITE
 from boardnet.vertices import Point, vertex
+from common import writing
 
 if TYPE_CHECKING:
     from boardnet.explain import Dependence, Example, Pattern
@@ -104,25 +105,20 @@ def check_writable(path: Path) -> None:
 
 
 def write(drawn: Diagram, path: Path, *, zoom: float = 1.0, about: str = "") -> None:
-    """Write a diagram as .svg or .png, beside its name first. Raises BoardnetError if it cannot.
+    """Write a diagram as .svg or .png. Raises CommonError if it cannot.
 
     about: how it was made, kept inside a PNG.
     """
     check_writable(path)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        if path.suffix.lower() == ".svg":
-            part.write_text(drawn.svg(), encoding="utf-8")
-        else:
-            from PIL.PngImagePlugin import PngInfo
+    if path.suffix.lower() == ".svg":
+        writing.put(path, drawn.svg().encode())
+        return
+    from PIL.PngImagePlugin import PngInfo
 
-            text = PngInfo()
-            text.add_itxt("Description", about)
-            drawn.png(zoom).save(part, "PNG", pnginfo=text, optimize=True)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BoardnetError(f"cannot write {path}: {error.strerror or error}") from error
+    text, made = PngInfo(), BytesIO()
+    text.add_itxt("Description", about)
+    drawn.png(zoom).save(made, "PNG", pnginfo=text, optimize=True)
+    writing.put(path, made.getvalue())
 
 
 def _candidates(prediction: Prediction) -> Board:

@@ -21,6 +21,7 @@ from boardnet.errors import BoardnetError
 from boardnet.game import Game
 from boardnet.properties import Unusable, game_of, text_of
 from boardnet.writing import escaped
+from common import writing
 
 _NAME = re.compile("[A-Z]+")
 
@@ -205,14 +206,9 @@ class Collection:
             return encoded(str(self), "utf-8")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it beside its place and rename it into it. Raises BoardnetError if that fails."""
-        part = Path(f"{os.fspath(path)}.part")
-        try:
-            part.write_bytes(self.encode())
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise BoardnetError(f"cannot write {path}: {error.strerror}") from error
+        """Write it, in folders that are made; what is there stays as it is if that fails, with a
+        CommonError."""
+        writing.put(Path(path), self.encode())
 
     def __str__(self) -> str:
         return "".join(f"{one.before}{one}" for one in self.records) + self.after
