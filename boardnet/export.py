@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from pathlib import Path
@@ -19,7 +18,7 @@ from boardnet.planes import NAMES
 from boardnet.predictor import Predictor
 from boardnet.records import files
 from boardnet.review import reference
-from common import checkpoint
+from common import checkpoint, runs
 from common.axes import BOARD, check
 from common.export import export_onnx, export_weights, load_weights
 from common.modelfile import restate
@@ -86,11 +85,11 @@ def _trained(run: Path) -> tuple[PolicyNetwork, dict[str, Any]]:
     found = checkpoint.latest(run)
     if found is None:
         raise BoardnetError(f"{run} holds no checkpoint: train with boardnet train first")
+    about = runs.described(run)
     try:
-        about = json.loads((run / "run.json").read_text("utf-8"))
         network = PolicyNetwork(NetworkConfig(**about["recipe"]["network"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BoardnetError(f"{run}/run.json is missing or damaged: train once more") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise runs.damaged(run) from error
     network.load_state_dict(found.ema or found.weights)
     return network, {
         "planes": list(NAMES),

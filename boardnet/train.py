@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -22,7 +21,7 @@ from boardnet.corpus import Corpus, Sampler
 from boardnet.errors import BoardnetError
 from boardnet.network import NetworkConfig, PolicyNetwork
 from boardnet.value import win_logit
-from common import checkpoint
+from common import checkpoint, runs
 from common.config import TrainConfig
 from common.device import find as find_device
 from common.errors import CommonError
@@ -206,15 +205,11 @@ def start_from(network: PolicyNetwork, path: Path) -> None:
 
 def describe(made: Recipe, corpus: Corpus, folder: Path, initial: Path | None = None) -> None:
     """Write FOLDER/run.json: what `boardnet export` says in the model files, and of the weights
-    that the training started from what their file says."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        facts: dict[str, Any] = {"recipe": settings(made), "data": corpus.facts}
-        if initial is not None:
-            facts["from"] = _said_of(initial)
-        (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BoardnetError(f"cannot write to {folder}: {error.strerror}") from error
+    that the training started from what their file says. Raises CommonError as `runs.describe`."""
+    facts: dict[str, Any] = {"recipe": settings(made), "data": corpus.facts}
+    if initial is not None:
+        facts["from"] = _said_of(initial)
+    runs.describe(folder, facts, free=("recipe.name", "recipe.train"))
 
 
 def _said_of(weights: Path) -> dict[str, Any]:

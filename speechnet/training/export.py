@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from common import checkpoint
+from common import checkpoint, runs
 from common.axes import SPEECH, check
 from common.export import export_onnx, export_weights
 from speechnet.clips.words import Clip
@@ -68,13 +67,13 @@ def export(
     found = stages[-1]
     if found is None:
         raise SpeechnetError(f"{run} holds no checkpoint: train with speechnet train first")
+    about = runs.described(run)
     try:
-        about = json.loads((run / "run.json").read_text("utf-8"))
         front = FrontEnd.from_facts(about["front"])
         config = NetworkConfig(**about["recipe"]["network"])
         network = WordNetwork(config, bands=front.bands, labels=about["labels"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SpeechnetError(f"{run}/run.json is missing or damaged: train once more") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise runs.damaged(run) from error
     state = found.ema or found.weights
     Lesson(network).load_state_dict(state)
     facts: dict[str, Any] = {

@@ -6,7 +6,6 @@ the loss, the validation.
 
 from __future__ import annotations
 
-import json
 import math
 import tomllib
 from collections import Counter
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from common import runs
 from common.config import TrainConfig
 from common.device import join
 from common.export import load_weights
@@ -268,7 +268,8 @@ def train(
 
 
 def describe(made: Recipe, data: Data, front: FrontEnd, folder: Path) -> None:
-    """Write FOLDER/run.json: what `speechnet export` says in the model files."""
+    """Write FOLDER/run.json: what `speechnet export` says in the model files. Raises CommonError as
+    `runs.describe`."""
     real = [clip for source in data.clips for clip in source]
     facts = {
         "recipe": settings(made),
@@ -281,11 +282,7 @@ def describe(made: Recipe, data: Data, front: FrontEnd, folder: Path) -> None:
             "synthetic": sum(len(source) for source in data.synthetic),
         },
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SpeechnetError(f"cannot write to {folder}: {error.strerror}") from error
+    runs.describe(folder, facts, free=("recipe.name", "recipe.train", "recipe.spotter"))
 
 
 def settings(made: Recipe) -> dict[str, Any]:

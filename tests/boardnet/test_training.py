@@ -274,6 +274,19 @@ def test_a_folder_of_another_run_is_not_gone_on_with(
     assert "other settings" in capsys.readouterr().err
 
 
+def test_a_run_does_not_go_on_with_another_corpus(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, few = tmp_path / "run", tmp_path / "few"
+    command = ["--recipe", tiny(tmp_path), "-o", str(run)]
+    assert main(["train", str(packed), *command]) == 0
+    before = (run / "run.json").read_bytes()
+    corpus.save(corpus.load(packed).part(0, 3), few)
+    assert main(["train", str(few), *command]) == 1
+    assert "begun with other data or settings (not the same: data." in capsys.readouterr().err
+    assert (run / "run.json").read_bytes() == before
+
+
 def test_recipes_are_checked(tmp_path: Path) -> None:
     assert recipe("small").name == "small"
     with pytest.raises(BoardnetError, match="there is no recipe huge"):
