@@ -19,7 +19,7 @@ from speechnet.sound.spectrogram import FrontEnd
 from speechnet.training import train
 
 OURS, BOTH, TIME = "along frequency, as shipped", "along both (2-D)", "along time"
-STEPS = 1_000
+STEPS = 700
 
 
 def measure(network: str, seed: int, data: Path) -> Run:
