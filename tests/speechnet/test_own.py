@@ -231,8 +231,10 @@ def test_a_recipe_is_found_by_its_name_or_its_file(tmp_path: Path) -> None:
 
 def test_more_words_take_more_steps_up_to_a_limit() -> None:
     recipe = Tuning.load()
+    usual = recipe.heads.steps
     steps = [recipe.steps(recipe.heads, words).steps for words in (1, 5, 13, 40, 400)]
-    assert steps == [160, 160, 320, 512, 512]
+    longest = round(usual * recipe.longest)
+    assert steps == [usual, usual, 2 * usual, longest, longest]
     few = Tuning.load(steps=7)
     assert {stage.steps for stage in (few.check, few.all)} == {7}
     assert few.steps(few.heads, 40).steps == 7
