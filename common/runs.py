@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import writing
+from common import checkpoint, writing
 from common.errors import CommonError
 
 FILE = "run.json"
@@ -21,20 +21,12 @@ def describe(folder: Path, facts: Mapping[str, Any], *, free: Sequence[str]) -> 
     Raises CommonError, naming what differs, if the folder has checkpoints of a run that was begun
     with something else; then nothing is written.
     """
-    facts = json.loads(json.dumps(facts))
+    facts = checkpoint.identified(facts)
     begun = next(folder.glob("**/state.json"), None) is not None
     before = described(folder) if begun and (folder / FILE).exists() else {}
-    saved = dict(_flat(before))
-    kept = [(name, value) for name, value in _flat(facts) if name in saved]
     may = tuple(f"{name}." for name in free)
-    differ = [
-        name for name, value in kept if saved[name] != value and not f"{name}.".startswith(may)
-    ]
-    if differ:
-        raise CommonError(
-            f"the run in {folder} was begun with other data or settings "
-            f"(not the same: {', '.join(differ)}): use those again, or another folder for a new run"
-        )
+    fixed = {name: value for name, value in _flat(facts) if not f"{name}.".startswith(may)}
+    checkpoint.check_identity(dict(_flat(before)), fixed, folder)
     writing.put(folder / FILE, (json.dumps({**before, **facts}, indent=1) + "\n").encode())
 
 
