@@ -25,6 +25,7 @@ from experiments import (
     speech_sliding,
     speech_speakers,
     speech_twins,
+    speech_whole,
 )
 from experiments.drawing import save
 from experiments.measuring import Experiment, Run, Table, into_page, keep, kept
@@ -33,7 +34,7 @@ ALL = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
         digits_sharing, digits_subsampling, board_pooling, board_sharing, speech_sliding,
-        speech_twins, speech_recipe, speech_speakers, board_rank,
+        speech_twins, speech_whole, speech_recipe, speech_speakers, board_rank,
     )
 }  # fmt: skip
 DOCS = Path(__file__).parent.parent / "docs"

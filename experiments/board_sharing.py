@@ -21,7 +21,7 @@ SHARED, FEW = "shared, as many weights", "shared, as many filters"
 UNSHARED = "own filters at each point"
 AS_PLAYED = "; as played only"
 
-STEPS, GAMES = 1_000, 400
+STEPS, GAMES = 600, 400
 FILTERS, WIDE = 4, 168
 
 

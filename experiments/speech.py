@@ -119,10 +119,16 @@ def matched(make: Callable[[int], nn.Module], target: int) -> int:
 
 
 @torch.no_grad()
+def logits(network: nn.Module, mel: NDArray[np.float32]) -> Tensor:
+    """Of each spectrogram: [clip, class]."""
+    parts = torch.split(torch.from_numpy(np.ascontiguousarray(mel)), 250)
+    return torch.cat([network(part) for part in parts])
+
+
 def answers(network: nn.Module, mel: NDArray[np.float32]) -> NDArray[np.int64]:
     """The likeliest class of each spectrogram."""
-    parts = torch.split(torch.from_numpy(np.ascontiguousarray(mel)), 250)
-    return torch.cat([network(part).argmax(dim=1) for part in parts]).numpy()
+    found: NDArray[np.int64] = logits(network, mel).argmax(dim=1).numpy()
+    return found
 
 
 def balanced(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
@@ -132,9 +138,9 @@ def balanced(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
 
 def classified(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     """Cross-entropy of clips with one word each."""
-    logits = network(batch["mel"]).float()
-    hit = (logits.argmax(dim=1) == batch["word"]).float().mean()
-    return functional.cross_entropy(logits, batch["word"], label_smoothing=0.05), {"accuracy": hit}
+    found = network(batch["mel"]).float()
+    hit = (found.argmax(dim=1) == batch["word"]).float().mean()
+    return functional.cross_entropy(found, batch["word"], label_smoothing=0.05), {"accuracy": hit}
 
 
 def measured(
@@ -151,9 +157,11 @@ def draw(table: Table) -> Any:
     return bars(table, "balanced recall", columns=["ten commands", "at 10 dB", "unknown"])
 
 
-def scores(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str, float]:
+def scores(
+    network: WordNetwork, data: Path, labels: Sequence[str], part: str = "val"
+) -> dict[str, float]:
     """Recall of the ten commands, clean and at 10 dB, of what is unknown; noise taken for words."""
-    truth, clean, noisy, noise = _heard(data, tuple(labels))
+    truth, clean, noisy, noise = _heard(data, tuple(labels), part)
     unknown = len(labels) - 2
     found, loud = answers(network, clean), answers(network, noisy)
     ten = truth < 10
@@ -165,12 +173,22 @@ def scores(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str,
     }
 
 
+def nats(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str, float]:
+    """Cross-entropy of the validation people's clips, clean and at 10 dB."""
+    truth, clean, noisy, _ = _heard(data, tuple(labels), "val")
+    target = torch.from_numpy(truth)
+    return {
+        name: functional.cross_entropy(logits(network, mel), target).item()
+        for name, mel in (("nats", clean), ("nats at 10 dB", noisy))
+    }
+
+
 @cache
 def _heard(
-    data: Path, labels: tuple[str, ...]
+    data: Path, labels: tuple[str, ...], part: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     front = FrontEnd.make(**train.recipe("base").front)
-    held = clips(data, "val")
+    held = clips(data, part)
     waves = np.stack([evaluation_window(clip.samples) for clip in held])
     truth = np.array([labels.index(c.word) if c.word in labels else len(labels) - 2 for c in held])
     rng = np.random.default_rng(0)
