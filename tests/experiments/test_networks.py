@@ -17,6 +17,7 @@ from experiments import (
     digits_subsampling,
     speech_sliding,
     speech_twins,
+    speech_whole,
 )
 from experiments.learning import learnt, size
 from experiments.unshared import Unshared
@@ -128,3 +129,20 @@ def test_a_few_steps_teach_a_network() -> None:
 
     taught = learnt(made, loss, lambda number: {"pictures": pictures}, 40, ema=0.0)  # type: ignore[arg-type]
     assert (taught(pictures).argmax(dim=1) == labels).float().mean() > 0.95
+
+
+def test_the_error_over_people_is_that_of_drawing_other_people() -> None:
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(60), rng.integers(1, 9, 60))
+    word = rng.integers(0, 3, len(person))
+    apart = rng.normal(size=60)[person] + rng.normal(size=len(person))
+    mean, error = speech_whole.over_people(apart, word, person)
+    drawn = []
+    for _ in range(2_000):
+        clips = np.concatenate([np.flatnonzero(person == one) for one in rng.integers(0, 60, 60)])
+        drawn.append(speech_whole.over_people(apart[clips], word[clips], person[clips])[0])
+    assert mean == pytest.approx(np.mean([apart[word == which].mean() for which in range(3)]))
+    assert error == pytest.approx(np.std(drawn), rel=0.1)
+    assert (
+        error > 1.2 * np.sqrt(sum(apart[word == w].var() / (word == w).sum() for w in range(3))) / 3
+    )
