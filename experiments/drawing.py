@@ -86,7 +86,7 @@ def _legend(plot: Any) -> None:
 
 
 def _colour(place: int) -> str:
-    return COLOURS[place % len(COLOURS)]
+    return (*COLOURS, "#7f7f7f", "#882255")[place]
 
 
 def _errors(cells: Sequence[Cell]) -> list[float] | None:
