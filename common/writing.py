@@ -14,7 +14,7 @@ def put(path: Path, data: bytes) -> None:
 
     Raises CommonError if the disk does not take it.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # another process may do the same now
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
