@@ -1,7 +1,6 @@
 """How fast boardnet is, each figure beside what it is a ratio of: python benchmarks/go.py
 
-Run it on an idle machine. `--corpus` and `--games` are optional: without them the games in
-`data/games` serve for everything.
+Run it on an idle machine. Without `--games` the games in `data/games` serve for everything.
 """
 
 from __future__ import annotations
