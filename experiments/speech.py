@@ -17,7 +17,7 @@ from torch.nn import functional
 from common.axes import Declaration
 from experiments.drawing import bars
 from experiments.learning import learnt, size
-from experiments.measuring import Run, Table
+from experiments.measuring import Table
 from speechnet.clips.words import Clip, read_clips
 from speechnet.network import Lesson, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
@@ -143,17 +143,8 @@ def classified(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, di
     return functional.cross_entropy(found, batch["word"], label_smoothing=0.05), {"accuracy": hit}
 
 
-def measured(
-    name: str, seed: int, network: WordNetwork, made: train.Recipe, steps: int, data: Path
-) -> Run:
-    """Train by a recipe, in fewer steps; the validation people's clips, clean and in noise."""
-    taught = by_recipe(network, made, learnt_from(data), steps, seed)
-    count = size(network.frames) + size(network.head)
-    return Run(name, seed, count, scores(taught, data, made.labels))
-
-
 def draw(table: Table) -> Any:
-    """Bars of what `measured` gives: the commands' recall, clean and in noise."""
+    """Bars of what `scores` gives: the commands' recall, clean and in noise, and of unknown."""
     return bars(table, "balanced recall", columns=["ten commands", "at 10 dB", "unknown"])
 
 
@@ -161,7 +152,7 @@ def scores(
     network: WordNetwork, data: Path, labels: Sequence[str], part: str = "val"
 ) -> dict[str, float]:
     """Recall of the ten commands, clean and at 10 dB, of what is unknown; noise taken for words."""
-    truth, clean, noisy, noise = _heard(data, tuple(labels), part)
+    truth, clean, noisy, noise = heard(data, tuple(labels), part)
     unknown = len(labels) - 2
     found, loud = answers(network, clean), answers(network, noisy)
     ten = truth < 10
@@ -175,7 +166,7 @@ def scores(
 
 def nats(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str, float]:
     """Cross-entropy of the validation people's clips, clean and at 10 dB."""
-    truth, clean, noisy, _ = _heard(data, tuple(labels), "val")
+    truth, clean, noisy, _ = heard(data, tuple(labels), "val")
     target = torch.from_numpy(truth)
     return {
         name: functional.cross_entropy(logits(network, mel), target).item()
@@ -184,9 +175,10 @@ def nats(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str, f
 
 
 @cache
-def _heard(
+def heard(
     data: Path, labels: tuple[str, ...], part: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The classes of a part's clips, their spectrograms clean and at 10 dB, and those of noise."""
     front = FrontEnd.make(**train.recipe("base").front)
     held = clips(data, part)
     waves = np.stack([evaluation_window(clip.samples) for clip in held])

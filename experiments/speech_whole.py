@@ -22,8 +22,7 @@ from experiments.measuring import Experiment, Run, Table
 from experiments.speech_twins import BOTH, OURS, build
 from speechnet.clips.words import read_clips
 from speechnet.network import Lesson, WordNetwork
-from speechnet.sound.spectrogram import FrontEnd, log_mel
-from speechnet.sound.windows import evaluation_window
+from speechnet.sound.spectrogram import FrontEnd
 from speechnet.training import train, tuning
 
 FOLDER = Path("runs") / "speech-whole"
@@ -48,18 +47,16 @@ def measure(network: str, seed: int, data: Path) -> Run:
 def ahead(network: WordNetwork, other: WordNetwork, data: Path) -> tuple[float, float]:
     """By how much more of the ten commands a network hears than another, balanced, of the clips of
     validation and test people together; and its standard error over the people."""
-    front = FrontEnd.make(**train.recipe("base").front)
-    held = [
-        clip
-        for part in ("val", "test")
-        for clip in speech.clips(data, part)
-        if clip.word in network.labels[:10]
-    ]
-    mel = log_mel(np.stack([evaluation_window(clip.samples) for clip in held]), front)
-    word = np.array([network.labels.index(clip.word) for clip in held])
-    first, second = ((speech.answers(one, mel) == word).astype(float) for one in (network, other))
-    speaker = np.unique([clip.speaker for clip in held], return_inverse=True)[1]
-    return over_people(first - second, word, speaker)
+    parts = ("val", "test")
+    truth, mel = zip(*(speech.heard(data, network.labels, part)[:2] for part in parts), strict=True)
+    clips = [clip for part in parts for clip in speech.clips(data, part)]
+    word, speaker = np.concatenate(truth), np.array([clip.speaker for clip in clips])
+    first, second = (
+        (speech.answers(one, np.concatenate(mel)) == word).astype(float) for one in (network, other)
+    )
+    ten = word < 10
+    people = np.unique(speaker[ten], return_inverse=True)[1]
+    return over_people((first - second)[ten], word[ten], people)
 
 
 def over_people(
