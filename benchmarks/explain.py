@@ -7,19 +7,17 @@ explain/test_against_captum.py) and takes the same batches, on one core.
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 
 import captum.attr as captum
 import numpy as np
 import torch
+from timing import best, show
 from torch import nn
 
 from common import explain, mnist
 from common.pretrained import SqueezeNet
-
-ROUNDS = 15
 
 
 def main() -> None:
@@ -83,20 +81,8 @@ def compare(
         ),
     }
     for method, (ours, theirs) in pairs.items():
-        a, b = best(ours, theirs)
-        what = f"{name}: {method}"
-        print(f"{what:46} {a * 1e3:9.2f} / {b * 1e3:9.2f} ms = {a / b:6.3f}  <= 1", flush=True)
-
-
-def best(*works: Callable[[], object]) -> list[float]:
-    """The shortest time of each, in seconds, in turns: what the work takes when undisturbed."""
-    found = [float("inf")] * len(works)
-    for _ in range(ROUNDS):
-        for which, work in enumerate(works):
-            start = time.perf_counter()
-            work()
-            found[which] = min(found[which], time.perf_counter() - start)
-    return found
+        a, b = best(ours, theirs, rounds=15)
+        show(f"{name}: {method}", a * 1e3, b * 1e3, "ms", "<= 1")
 
 
 if __name__ == "__main__":

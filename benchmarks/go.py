@@ -6,16 +6,12 @@ Run it on an idle machine. Without `--games` the games in `data/games` serve for
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import ROOT, best, cold_start, show
 
-ROOT = Path(__file__).parents[1]
 GAME = ROOT / "data" / "games" / "ear-reddening-1846.sgf"
 
 
@@ -25,7 +21,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["cold-start", "planes", "step", "latency"])
     args = parser.parse_args()
     parts: dict[str, Callable[[], None]] = {
-        "cold-start": cold_start,
+        "cold-start": lambda: cold_start("boardnet", "predict", str(GAME), goal="<= 0.35"),
         "planes": lambda: planes(args.games),
         "step": lambda: step(args.games),
         "latency": latency,
@@ -33,34 +29,6 @@ def main() -> None:
     for name, part in parts.items():
         if args.only in (None, name):
             part()
-
-
-def show(what: str, ours: float, other: float, unit: str, goal: str) -> None:
-    print(f"{what:58} {ours:10.4g} / {other:10.4g} {unit:10} = {ours / other:7.3f}  {goal}")
-
-
-def best(work: Callable[[], object], times: int = 20) -> float:
-    """The shortest of several times, in seconds: what the work takes when nothing disturbs it."""
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return min(found)
-
-
-def cold_start() -> None:
-    """Whole commands, interleaved."""
-    ours = [sys.executable, "-m", "boardnet", "predict", str(GAME)]
-    theirs = [sys.executable, "-c", "import torch"]
-    times: dict[str, list[float]] = {"ours": [], "torch": []}
-    for _ in range(7):
-        for name, command in (("ours", ours), ("torch", theirs)):
-            start = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
-            times[name].append(time.perf_counter() - start)
-    medians = [statistics.median(times[name]) for name in ("ours", "torch")]
-    show("cold start of predict / import torch", *medians, "s", "<= 0.35")
 
 
 def planes(folder: Path) -> None:
@@ -78,7 +46,7 @@ def planes(folder: Path) -> None:
     picked = rng.integers(packed.positions, size=512)
     which = rng.integers(8, size=512)
     packed.examples(picked, which)
-    ours = best(lambda: packed.examples(picked, which)) / len(picked)
+    ours = best(lambda: packed.examples(picked, which))[0] / len(picked)
 
     def replay() -> None:
         for game, turn in zip(*packed.at(picked), strict=True):
@@ -94,7 +62,7 @@ def planes(folder: Path) -> None:
                             [where] if colour == 1 else [], [where] if colour == 2 else [], []
                         )
 
-    theirs = best(replay, 3) / len(picked)
+    theirs = best(replay, rounds=3)[0] / len(picked)
     show(
         "random positions to planes / sgfmill replaying", 1 / ours, 1 / theirs, "a second", ">= 100"
     )
@@ -127,13 +95,12 @@ def step(folder: Path) -> None:
     matrix = torch.randn(2048, 2048, dtype=dtype)
     for number in range(3):
         stepper.step(number, iter([batch]))
-    seconds, product = [], []
-    for number in range(8):
-        seconds.append(best(lambda: stepper.step(number, iter([batch])), 1))  # noqa: B023
-        product.append(best(lambda: matrix @ matrix, 3))
-    ours = counter.get_total_flops() / min(seconds) / 1e9
-    theirs = 2 * 2048**3 / min(product) / 1e9
-    print(f"{'training positions a second':58} {made.batch / min(seconds):10.4g}  ({dtype})")
+    seconds, product = best(
+        lambda: stepper.step(3, iter([batch])), lambda: matrix @ matrix, rounds=8
+    )
+    ours = counter.get_total_flops() / seconds / 1e9
+    theirs = 2 * 2048**3 / product / 1e9
+    print(f"{'training positions a second':58} {made.batch / seconds:10.4g}  ({dtype})")
     show("training step / matrix product", ours, theirs, "GFLOP/s", ">= 0.5")
 
 
@@ -154,11 +121,10 @@ def latency() -> None:
     for _ in range(20):
         predictor.policies(one)
         session.run(None, {name: one})
-    ours, theirs = [], []
-    for _ in range(10):
-        ours.append(best(lambda: predictor.policies(one)))
-        theirs.append(best(lambda: session.run(None, {name: one})))
-    show("one position / onnxruntime alone", min(ours) * 1e3, min(theirs) * 1e3, "ms", "<= 1.3")
+    ours, theirs = best(
+        lambda: predictor.policies(one), lambda: session.run(None, {name: one}), times=20
+    )
+    show("one position / onnxruntime alone", ours * 1e3, theirs * 1e3, "ms", "<= 1.3")
 
 
 if __name__ == "__main__":
