@@ -19,13 +19,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from boardnet.duplicates import OPENING
 from boardnet.errors import BoardnetError
 from boardnet.game import SETUP_BIT, Game
 from boardnet.labels import DTYPE, FORFEIT, TIME, label
 from boardnet.moves import HISTORY, codes
 from boardnet.planes import NAMES
 from boardnet.rules import BOARD_LENGTH, EMPTY, WHITE
-from boardnet.symmetry import count, index_tables
+from boardnet.symmetry import cells, count, index_tables
 
 FORMAT = 4
 ARRAYS: dict[str, np.dtype[Any]] = {
@@ -85,6 +86,21 @@ class Corpus:
         starts = _sums([len(piece) for piece in pieces])
         firsts = _sums(np.diff(self.firsts)[games])
         return replace(self, moves=moves, starts=starts, firsts=firsts, labels=self.labels[games])
+
+    def openings(self) -> NDArray[np.bytes_]:
+        """By what games are known again, see `boardnet.duplicates`: the first OPENING actions of
+        each, in the symmetry in which they come first in the order of bytes.
+
+        Returns bytes [game], two an action, zeros behind a shorter game: the opening of a game that
+        breaks off is the beginning of that of the whole game.
+        """
+        looks = range(count(self.rows, self.columns))
+        tables = np.array([cells(self.rows, self.columns, which) for which in looks])
+        found = np.zeros((self.games, OPENING), np.uint16)
+        compiled()["write_openings"](
+            np.asarray(self.moves), self.starts, tables, found, np.zeros(OPENING, np.uint16)
+        )
+        return np.ascontiguousarray(found.astype(">u2")).view(f"S{2 * OPENING}")[:, 0]
 
     def examples(
         self,

@@ -19,28 +19,11 @@ OPENING = 50
 SEEN_BITS = QUIET_BIT - 1  # of a move: what it is, and not what `first_illegal` has noted of it
 
 
-def openings(corpus: Any) -> NDArray[np.bytes_]:
-    """The first OPENING actions of each game of a Corpus, in the symmetry in which they come first
-    in the order of bytes: bytes [game], two an action, zeros behind a shorter game.
-
-    The opening of a game that breaks off is so the beginning of that of the whole game.
-    """
-    from boardnet.corpus import compiled
-    from boardnet.symmetry import cells, count
-
-    rows, columns = corpus.rows, corpus.columns
-    tables = np.array([cells(rows, columns, which) for which in range(count(rows, columns))])
-    found = np.zeros((corpus.games, OPENING), np.uint16)
-    compiled()["write_openings"](
-        np.asarray(corpus.moves), corpus.starts, tables, found, np.zeros(OPENING, np.uint16)
-    )
-    return np.ascontiguousarray(found.astype(">u2")).view(f"S{2 * OPENING}")[:, 0]
-
-
 def write_openings(
     moves: Ints, starts: Ints, tables: list[Ints], found: list[Ints], scratch: Ints
 ) -> None:
-    """`openings` as numbers, [game, action]; compiled. tables: [symmetry, cell] -> cell."""
+    """The first actions of each game, [game, action], in the symmetry in which they come first in
+    their order; compiled, for `Corpus.openings`. tables: [symmetry, cell] -> cell."""
     for game in range(len(found)):
         begin = starts[game]
         size = min(starts[game + 1] - begin, len(scratch))
@@ -70,7 +53,7 @@ def write_openings(
 def keepers(found: NDArray[np.bytes_], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each game the one that is kept of it: itself, or that of which it is a duplicate.
 
-    found: what `openings` gives. lengths: actions of each game.
+    found: what `Corpus.openings` gives. lengths: actions of each game.
 
     >>> found = np.array([b"aabb", b"ccdd", b"aabb", b"cc"], "S100")
     >>> keepers(found, np.array([2, 2, 3, 1])).tolist()

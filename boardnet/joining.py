@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from boardnet import corpus
 from boardnet.corpus import Corpus
-from boardnet.duplicates import keepers, openings
+from boardnet.duplicates import keepers
 from boardnet.errors import BoardnetError
 
 Refusals = list[dict[str, Any]]
@@ -110,7 +110,7 @@ def merge(
 
 def _piece(path: Path, games: Corpus) -> Piece:
     return Piece(
-        lambda: games, lambda: openings(games), lambda game: {"corpus": str(path), "game": game + 1}
+        lambda: games, games.openings, lambda game: {"corpus": str(path), "game": game + 1}
     )
 
 

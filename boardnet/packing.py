@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from boardnet import records
 from boardnet.corpus import Corpus, from_encoded
-from boardnet.duplicates import openings
 from boardnet.errors import BoardnetError
 from boardnet.joining import Piece, Refusals, check, join
 from boardnet.labels import label
@@ -154,7 +153,7 @@ def work(unit: Unit, wanted: Wanted, place: Path) -> int:
         "lengths": np.concatenate([np.diff(one.starts) for one in games]),
         "played": np.concatenate([np.diff(one.firsts) for one in games]),
         "labels": np.concatenate([one.labels for one in games]),
-        "openings": np.concatenate([openings(one) for one in games]),
+        "openings": np.concatenate([one.openings() for one in games]),
         "origins": np.array(reading.origins, np.int64).reshape(-1, 2),
         "about": np.array(json.dumps(about)),
     }

@@ -4,7 +4,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from common.axes import BOARD, PICTURE, SPEECH, Declaration, check
+from common.axes import BOARD, PICTURE, SPEECH, check
+from common.declaration import Declaration
 from common.errors import CommonError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from common.axes import Declaration, per_axis
+from common.declaration import Declaration, per_axis
 from common.errors import CommonError
 from common.pool import GlobalPoolingBias
 

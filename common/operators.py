@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from common.axes import Declaration
+from common.declaration import Declaration
 
 
 class Part(NamedTuple):

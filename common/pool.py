@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from common.axes import Declaration, per_axis
+from common.declaration import Declaration, per_axis
 from common.errors import CommonError
 
 

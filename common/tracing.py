@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from common.axes import Declaration
+from common.declaration import Declaration
 from common.errors import CommonError
 from common.operators import Call, Dims, Part, Unknown, Window, plain, tensors
 

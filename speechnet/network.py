@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.axes import SPEECH, Declaration
+from common.axes import SPEECH
 from common.conv import ResidualBlock, Whole, conv
+from common.declaration import Declaration
 from speechnet.errors import SpeechnetError
 from speechnet.sound.spectrogram import REACH
 

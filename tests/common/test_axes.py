@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.axes import BOARD, PICTURE, SPEECH, Declaration, check
+from common.axes import BOARD, PICTURE, SPEECH, check
 from common.conv import NestedBottleneck, ResidualBlock, Whole, conv
+from common.declaration import Declaration
 from common.errors import CommonError
 from common.operators import Window
 from common.pool import GlobalPoolingBias, global_pool, pool

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from common.axes import BOARD, PICTURE, SPEECH, Declaration
+from common.axes import BOARD, PICTURE, SPEECH
 from common.conv import NestedBottleneck, ResidualBlock, Whole, conv, dense
+from common.declaration import Declaration
 from common.errors import CommonError
 
 
