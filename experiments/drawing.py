@@ -25,7 +25,7 @@ TICKS, NAME = 78, 24
 def bars(
     table: Table, axis: str, *, columns: Sequence[str] | None = None, from_zero: bool = False
 ) -> Figure:
-    """A group of bars for each column, a bar a network. axis: what the numbers are."""
+    """A group of bars for each column, a bar a network, six at most. axis: what the numbers are."""
     figure, plot = _page(table, axis)
     columns = list(columns or table.columns)
     width = 0.84 / len(table.rows)
@@ -35,7 +35,7 @@ def bars(
         at = [number + width * (place - (len(table.rows) - 1) / 2) for number in range(len(cells))]
         plot.bar(
             at, [cell.mean for cell in cells], width, label=fill(network, NAME),
-            color=_colour(place), yerr=_errors(cells), capsize=2, error_kw={"lw": 0.8},
+            color=COLOURS[place], yerr=_errors(cells), capsize=2, error_kw={"lw": 0.8},
         )  # fmt: skip
         least = min(least, *(cell.mean for cell in cells))
     letters = TICKS // len(columns)
@@ -48,6 +48,23 @@ def bars(
     return figure
 
 
+def dots(table: Table, axis: str, *, columns: Sequence[str]) -> Figure:
+    """A line of dots a network, one for each column: for many networks and few columns."""
+    figure, plot = _page(table, "")
+    places = range(len(table.rows))
+    for number, column in enumerate(columns):
+        cells = [table.cell(network, column) for network in table.rows]
+        plot.errorbar(
+            [cell.mean for cell in cells], places, xerr=_errors(cells), fmt="o",
+            label=fill(column, NAME), color=COLOURS[number], capsize=3,
+        )  # fmt: skip
+    plot.set_yticks(places, table.rows)
+    plot.invert_yaxis()
+    plot.set_xlabel(axis)
+    _legend(plot)
+    return figure
+
+
 def lines(table: Table, at: Sequence[float], along: str, axis: str) -> Figure:
     """A line a network over the columns, which stand at `at` on a logarithmic axis."""
     figure, plot = _page(table, axis)
@@ -55,7 +72,7 @@ def lines(table: Table, at: Sequence[float], along: str, axis: str) -> Figure:
         cells = [table.cell(network, column) for column in table.columns]
         plot.errorbar(
             at, [cell.mean for cell in cells], yerr=_errors(cells),
-            label=fill(network, NAME), color=_colour(place), marker="o", capsize=3,
+            label=fill(network, NAME), color=COLOURS[place], marker="o", capsize=3,
         )  # fmt: skip
     plot.set_xscale("log")
     plot.set_xticks(at, [f"{value:,}" for value in at])
@@ -83,10 +100,6 @@ def _page(table: Table, axis: str) -> tuple[Figure, Any]:
 
 def _legend(plot: Any) -> None:
     plot.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-
-
-def _colour(place: int) -> str:
-    return (*COLOURS, "#7f7f7f", "#882255")[place]
 
 
 def _errors(cells: Sequence[Cell]) -> list[float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.axes import Declaration
+from common.declaration import Declaration
 from experiments.drawing import bars
 from experiments.learning import learnt, size
 from experiments.measuring import Table
@@ -45,6 +46,13 @@ def learnt_from(data: Path) -> Data:
     known, kept_back = split(recordings(data / "speech" / "noise"))
     digits = read_clips(data / "speech" / "fsdd" / "fsdd.tar").clips
     return Data([clips(data, "train"), digits], [], clips(data, "val"), Noise(known), kept_back)
+
+
+@cache
+def with_synthetic(data: Path) -> Data:
+    """The same, and the synthetic clips that the network that ships learns from as well."""
+    parts = [data / "speech" / "synthetic" / part for part in ("few", "words", "unknown")]
+    return replace(learnt_from(data), synthetic=[read_clips(part).clips for part in parts])
 
 
 TAUGHT = 128
@@ -152,7 +160,7 @@ def scores(
     network: WordNetwork, data: Path, labels: Sequence[str], part: str = "val"
 ) -> dict[str, float]:
     """Recall of the ten commands, clean and at 10 dB, of what is unknown; noise taken for words."""
-    truth, clean, noisy, noise = heard(data, tuple(labels), part)
+    truth, clean, noisy, noise = heard(data, tuple(labels), part, bands(network))
     unknown = len(labels) - 2
     found, loud = answers(network, clean), answers(network, noisy)
     ten = truth < 10
@@ -166,7 +174,7 @@ def scores(
 
 def nats(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str, float]:
     """Cross-entropy of the validation people's clips, clean and at 10 dB."""
-    truth, clean, noisy, _ = heard(data, tuple(labels), "val")
+    truth, clean, noisy, _ = heard(data, tuple(labels), "val", bands(network))
     target = torch.from_numpy(truth)
     return {
         name: functional.cross_entropy(logits(network, mel), target).item()
@@ -174,12 +182,17 @@ def nats(network: WordNetwork, data: Path, labels: Sequence[str]) -> dict[str, f
     }
 
 
+def bands(network: WordNetwork) -> int:
+    """Of the spectrograms that a network reads."""
+    return network.frames.level.num_features
+
+
 @cache
 def heard(
-    data: Path, labels: tuple[str, ...], part: str
+    data: Path, labels: tuple[str, ...], part: str, bands: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The classes of a part's clips, their spectrograms clean and at 10 dB, and those of noise."""
-    front = FrontEnd.make(**train.recipe("base").front)
+    front = FrontEnd.make(bands=bands)
     held = clips(data, part)
     waves = np.stack([evaluation_window(clip.samples) for clip in held])
     truth = np.array([labels.index(c.word) if c.word in labels else len(labels) - 2 for c in held])

@@ -15,6 +15,7 @@ from experiments import (
     board_sharing,
     digits_sharing,
     digits_subsampling,
+    speech_recipe,
     speech_sliding,
     speech_twins,
     speech_whole,
@@ -84,6 +85,22 @@ def test_the_networks_slide_and_pool_where_their_names_say() -> None:
     with pytest.raises(CommonError, match="subsampling changes nothing"):
         check(pooled.smaller, BOARD, pooled.stem(planes))
     check(pooled.first, PICTURE, pooled.stem(planes))
+
+
+def test_without_the_recurrence_the_order_of_frames_means_nothing() -> None:
+    base = train.recipe("base")
+    features = torch.randn(1, 61, 128, generator=rng())
+    turned = features.flip(1)
+    whole, dense, even = (
+        speech_recipe.build(name, base, rng()).head.eval()
+        for name in (speech_recipe.WHOLE, speech_recipe.UNORDERED, speech_recipe.EVENLY)
+    )
+    torch.testing.assert_close(dense(features), dense(turned))
+    assert not torch.allclose(whole(features), whole(turned), atol=1e-3)
+    assert size(dense) == pytest.approx(size(whole), rel=0.01)
+    states, _ = even.recurrence(even.norm(features))
+    mean = states.mean(dim=1).repeat(1, base.network.heads)
+    torch.testing.assert_close(even(features), even.word(even.hidden(mean).relu()))
 
 
 def test_digits_are_moved_and_shrunk_within_their_picture() -> None:
