@@ -151,9 +151,13 @@ def classified(network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, di
     return functional.cross_entropy(found, batch["word"], label_smoothing=0.05), {"accuracy": hit}
 
 
+RECALLS = ("ten commands", "at 10 dB", "unknown")
+"""Of what `scores` gives: the columns that pictures show."""
+
+
 def draw(table: Table) -> Any:
     """Bars of what `scores` gives: the commands' recall, clean and in noise, and of unknown."""
-    return bars(table, "balanced recall", columns=["ten commands", "at 10 dB", "unknown"])
+    return bars(table, "balanced recall", columns=RECALLS)
 
 
 def scores(

@@ -103,8 +103,7 @@ class Evenly(nn.Module):
 
 def draw(table: Table) -> Any:
     """Dots of the recalls, for there are many rows."""
-    columns = ["ten commands", "at 10 dB", "unknown"]
-    return dots(table, "balanced recall", columns=columns)
+    return dots(table, "balanced recall", columns=speech.RECALLS)
 
 
 EXPERIMENT = Experiment(

@@ -19,7 +19,7 @@ from experiments import speech
 from experiments.drawing import bars
 from experiments.learning import size
 from experiments.measuring import Experiment, Run, Table
-from experiments.speech_recipe import MASKS, WITHOUT
+from experiments.speech_recipe import MASKS, without
 from experiments.speech_twins import BOTH, OURS, build
 from speechnet.network import Lesson, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd
@@ -79,13 +79,13 @@ def over_people(
 
 def taught(network: str, seed: int, base: train.Recipe, data: Path) -> WordNetwork:
     """A network by its name after the first stage of its recipe, as `speechnet train` does it."""
-    augment = replace(base.augment, **WITHOUT.get(network, {}))
+    left = without(network, base)
     folder = FOLDER / network.replace(" ", "-") / f"seed-{seed}"
     front = FrontEnd.make(**base.front)
     known = speech.with_synthetic(data)
     made = build(network, base.network, front, base.labels, seed)
     batches = train.sampler(
-        known, base.labels, front, augment=augment, batch=base.batch, seed=seed,
+        known, base.labels, front, augment=left.augment, batch=base.batch, seed=seed,
         smoothing=base.smoothing,
     )  # fmt: skip
     result = Trainer(
@@ -99,8 +99,8 @@ def taught(network: str, seed: int, base: train.Recipe, data: Path) -> WordNetwo
 
 def draw(table: Table) -> Any:
     """Bars of all recalls, validation people's first."""
-    columns = ["ten commands", "at 10 dB", "unknown"]
-    return bars(table, "balanced recall", columns=columns + [f"test: {name}" for name in columns])
+    columns = [*speech.RECALLS, *(f"test: {name}" for name in speech.RECALLS)]
+    return bars(table, "balanced recall", columns=columns)
 
 
 EXPERIMENT = Experiment(
