@@ -65,9 +65,9 @@ def fingerprint(source: Path, *beside: Path) -> str:
     Raises CommonError if `source` is not there.
     """
     try:
-        files = [file for file in beside if file.is_file()]
-        files += [file for file, _ in _files(source)] if source.is_dir() else [source]
-        known = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        looked = [file for file in beside if file.is_file()]
+        looked += [file for file, _ in files(source)] if source.is_dir() else [source]
+        known = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in looked]
     except OSError as error:
         raise CommonError(f"cannot read {source}: {error.strerror or error}") from error
     return hashlib.sha256(repr(known).encode("utf-8", "surrogateescape")).hexdigest()
@@ -90,7 +90,7 @@ def hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def _files(folder: Path) -> list[tuple[Path, str]]:
+def files(folder: Path) -> list[tuple[Path, str]]:
     """All plain files below a folder with their names, by name; links are followed once."""
     found: list[tuple[Path, str]] = []
     seen: set[str] = set()
@@ -109,8 +109,8 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _of_folder(folder: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
-    files = _files(folder)
-    for number, (path, name) in enumerate(files, 1):
+    found = files(folder)
+    for number, (path, name) in enumerate(found, 1):
         data, problem = b"", ""
         if wanted(name):
             try:
@@ -118,7 +118,7 @@ def _of_folder(folder: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:
                     data, problem = _within(file.read(largest + 1), largest)
             except OSError as error:
                 problem = f"cannot be read: {error.strerror or error}"
-        yield Entry(name, data, problem, number / len(files))
+        yield Entry(name, data, problem, number / len(found))
 
 
 def _of_zip(source: Path, wanted: Wanted, largest: int) -> Iterator[Entry]:

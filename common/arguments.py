@@ -21,6 +21,17 @@ def seed(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """A number above 0 and at most 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return number
+
+
 def _at_least(least: int, text: str) -> int:
     try:
         number = int(text)

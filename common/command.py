@@ -12,15 +12,16 @@ from common.errors import CommonError
 
 
 def run(program: str, work: Callable[[], int | None]) -> int:
-    """Do a command's work; returns the exit status: that of `work`, 1 if something outside the
-    program is not as it has to be, 130 if interrupted. What was wrong is one sentence on stderr."""
+    """Do a command's work; returns the exit status: that of `work`, that of the error if something
+    outside the program is not as it has to be, 130 if interrupted. What was wrong is one sentence
+    on stderr."""
     _open_streams()
     try:
         status = work()
         sys.stdout.flush()  # here, where it can be said that the disk is full
     except CommonError as error:
         _say(program, str(error))
-        return getattr(error, "status", 1)  # training that was stopped knows by which signal
+        return error.status
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         return 1

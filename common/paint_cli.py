@@ -17,6 +17,7 @@ from common import pictures
 from common.arguments import positive, seed
 from common.errors import CommonError
 from common.interrupt import Stopped
+from common.writing import make_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -138,10 +139,7 @@ def _film(
     film: list[Image.Image] = []
     count = 0
     if not args.output.suffix:
-        try:
-            args.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CommonError(f"cannot make the folder {args.output}: {error.strerror}") from error
+        make_folder(args.output)
     with Display(start=0, steps=1) as display:
         try:
             for batch in frames(display.count):

@@ -33,9 +33,11 @@ def quantize(source: Path, target: Path) -> float:
     """Write the model file `source` with weights of 8 bits to `target`.
 
     Returns the share of the size that is left. Raises CommonError if `source` is no model file of
-    ours, or `target` cannot be written.
+    ours or quantized already, or `target` cannot be written.
     """
     data, facts = open_model(source)
+    if facts.get("weights") == "int8":
+        raise CommonError(f"the weights of {source} have 8 bits already")
     model = onnx.load_model_from_string(data)
     del model.metadata_props[:]
     large = [

@@ -1,4 +1,4 @@
-"""Writing: bytes into a file that is there whole or as it was before."""
+"""Writing: bytes into a file that is there whole or as it was before, and folders for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.errors import CommonError
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, before time is spent on what goes in.
+
+    Raises CommonError if that cannot be.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommonError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def put(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from common import command
 from common.arguments import positive
 from common.errors import CommonError
 from speechnet import detect_cli, evaluate_cli, explain_cli, record_cli, train_cli
-from speechnet.terminal_cli import hushed, say, seen
+from speechnet.terminal_cli import hushed, say, seen, tell
 
 if TYPE_CHECKING:
     from speechnet.hearing.classifier import Answer
@@ -28,26 +28,26 @@ def classify(args: argparse.Namespace) -> int:
     """The word of each clip."""
     from speechnet.hearing.classifier import Classifier
     from speechnet.sound import audio
-    from speechnet.sound.files import sound_files
+    from speechnet.sound.files import gathered
 
     classifier = Classifier.load(args.model)
-    paths = [path for clip in args.clips for path in sound_files(clip)]
-    failed = 0
+    paths, missed = gathered(args.clips)
+    for place, error in missed:
+        tell(place, error, as_json=args.json)
+    failed = bool(missed)
     for path in seen(paths, "classifying", least=21):
         try:
             with hushed():
                 sound = audio.read(path)
             answer = classifier.classify(sound, top=args.top)
         except CommonError as error:
-            failed = 1
-            say(str(error))
-            if args.json:
-                print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
+            failed = True
+            tell(path, error, as_json=args.json)
             continue
         for note in answer.notes:
             say(f"{path}: {note}")
         print(_json(path, answer) if args.json else _line(path, answer), flush=True)
-    return failed
+    return int(failed)
 
 
 def _json(path: Path, answer: Answer) -> str:

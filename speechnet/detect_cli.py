@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.arguments import positive
-from common.errors import CommonError
+from common.arguments import positive, share
+from common.errors import CommonError, UsageError
+from speechnet.clips.naming import words_of
 from speechnet.errors import SpeechnetError
 from speechnet.hearing.events import FORMATS, Event, header, line
 from speechnet.terminal_cli import hushed, say
@@ -49,43 +50,45 @@ def _add_common(one: argparse.ArgumentParser) -> None:
     one.add_argument("--words", help="only these: WORD,WORD,...")
     one.add_argument("--false-alarms-per-hour", type=float, metavar="N",
                      help="choose the threshold by what was measured in validation")  # fmt: skip
-    one.add_argument("--threshold", type=float, help="instead: a score, 0 to 1")
+    one.add_argument("--threshold", type=share, help="instead: a score, above 0 to 1")
     one.add_argument("--patience", type=positive, help="ticks of 64 ms that it has to last")
     one.add_argument("--model", type=Path, metavar="FOLDER", help="instead of the shipped one")
 
 
 def detect(args: argparse.Namespace) -> int:
     """The events of each recording."""
-    from speechnet.sound.files import sound_files
+    from speechnet.sound.files import gathered
 
-    detector, threshold = _ready(args)
+    detector, threshold, chosen = _ready(args)
     form = args.format or "text"
-    paths = [path for one in args.recordings for path in sound_files(one)]
+    paths, missed = gathered(args.recordings)
     if form in ("audacity", "webvtt") and len(paths) > 1 and args.output is None:
-        raise SpeechnetError(f"{form} is of one recording: name a folder for several with -o")
+        raise UsageError(f"{form} is of one recording: name a folder for several with -o")
     if args.output is not None:
-        _refuse_doubles(paths, form, args.output)
-    failed = 0
+        _refuse_losses(paths, form, args.output)
+    for _, error in missed:
+        say(str(error))
+    failed = bool(missed)
     for path in paths:
         notes: list[str] = []
         try:
             events = detector.detect(path, threshold=threshold, patience=args.patience, notes=notes)
             with hushed():
-                _write(_chosen(events, args.words), form, path, args.output, several=len(paths) > 1)
+                _write(_chosen(events, chosen), form, path, args.output, several=len(paths) > 1)
         except CommonError as error:
-            failed = 1
+            failed = True
             say(str(error))
         for note in notes:
             say(f"{path}: {note}")
-    return failed
+    return int(failed)
 
 
 def listen(args: argparse.Namespace) -> None:
     """Events until the stream ends or somebody stops it."""
     from speechnet.hearing import listening
 
-    detector, threshold = _ready(args)
-    commands = listening.Commands(args.commands, detector.words)
+    detector, threshold, chosen = _ready(args)
+    commands = listening.Commands(args.commands, chosen)
     form, load = args.format or "text", listening.Load()
     print(header(form), end="", flush=True)
     told = Told(load)
@@ -93,7 +96,7 @@ def listen(args: argparse.Namespace) -> None:
         events = listening.listen(
             _sound(args), detector, threshold=threshold, patience=args.patience, heard=told.heard
         )
-        for event in _chosen(events, args.words):
+        for event in _chosen(events, chosen):
             print(line(event, form, "-" if args.source else "microphone"), flush=True)
             told.events += 1
             commands.start(event)
@@ -124,13 +127,13 @@ class Told:
         return f"{self.seconds:.1f} s heard, {words}, {self.load.altogether():.0%} of one core"
 
 
-def _ready(args: argparse.Namespace) -> tuple[Detector, float | None]:
-    """The detector, and the threshold that was asked for."""
+def _ready(args: argparse.Namespace) -> tuple[Detector, float | None, tuple[str, ...]]:
+    """The detector, and the threshold and the words that were asked for."""
     from speechnet.hearing.detector import Detector
 
     detector = Detector.load(args.model)
-    unknown = set((args.words or "").split(",")) - {"", *detector.words}
-    if unknown:
+    chosen = words_of(args.words or "") or detector.words
+    if unknown := set(chosen) - set(detector.words):
         raise SpeechnetError(
             f"the network does not know {', '.join(sorted(unknown))}: it knows"
             f" {', '.join(detector.words)}"
@@ -138,10 +141,10 @@ def _ready(args: argparse.Namespace) -> tuple[Detector, float | None]:
     threshold: float | None = args.threshold
     if args.false_alarms_per_hour is not None:
         if threshold is not None:
-            raise SpeechnetError("name --threshold or --false-alarms-per-hour, not both")
+            raise UsageError("name --threshold or --false-alarms-per-hour, not both")
         threshold = detector.operating.at(args.false_alarms_per_hour)
     detector.stream(threshold=threshold, patience=args.patience)  # refuses what cannot be, once
-    return detector, threshold
+    return detector, threshold, chosen
 
 
 def _sound(args: argparse.Namespace) -> Iterable[Any]:
@@ -159,9 +162,8 @@ def _opened(microphone: Any) -> Iterator[Any]:
         yield from microphone
 
 
-def _chosen(events: Iterator[Event], words: str | None) -> Iterator[Event]:
-    chosen = set((words or "").split(",")) - {""}
-    return (event for event in events if not chosen or event.word in chosen)
+def _chosen(events: Iterator[Event], words: Sequence[str]) -> Iterator[Event]:
+    return (event for event in events if event.word in words)
 
 
 def _write(
@@ -189,8 +191,9 @@ def _target(path: Path, form: str, folder: Path) -> Path:
     return folder / (path.stem + SUFFIXES[form])
 
 
-def _refuse_doubles(paths: Sequence[Path], form: str, folder: Path) -> None:
-    """Raise SpeechnetError if one file would be written for two recordings."""
+def _refuse_losses(paths: Sequence[Path], form: str, folder: Path) -> None:
+    """Raise SpeechnetError if one file would be written for two recordings, or over what
+    `speechnet evaluate` takes for a recording's labels."""
     found: dict[Path, Path] = {}
     for path in paths:
         target = _target(path, form, folder)
@@ -199,4 +202,10 @@ def _refuse_doubles(paths: Sequence[Path], form: str, folder: Path) -> None:
             raise SpeechnetError(
                 f"the words of {other} and of {path} would both go into {target}: write them into"
                 " two folders"
+            )
+        beside = target.parent.resolve() == path.parent.resolve()
+        if beside and target.exists():
+            raise SpeechnetError(
+                f"{target} is there already, and may be the labels of {path}: name another folder"
+                " with -o"
             )

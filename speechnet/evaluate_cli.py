@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.errors import CommonError
+from common.writing import make_folder
 from speechnet.errors import SpeechnetError
-from speechnet.terminal_cli import say, seen
+from speechnet.terminal_cli import say, seen, tell
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,19 +47,23 @@ def add_commands(commands: Any) -> None:
     one.set_defaults(run=evaluate)
 
 
-def evaluate(args: argparse.Namespace) -> None:
-    """How often the words are heard."""
+def evaluate(args: argparse.Namespace) -> int:
+    """How often the words are heard. A sound that cannot be read is told of and left out."""
+    from speechnet.sound.files import sound_files
+
     if args.draw:  # before minutes are spent
-        try:
-            args.draw.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SpeechnetError(f"cannot make {args.draw}: {error.strerror}") from error
+        make_folder(args.draw)
+    if args.noise and not args.noise.exists():
+        raise SpeechnetError(f"there is no noise at {args.noise}")
+    noise = sound_files(args.noise) if args.noise else []
+    failed = 0
     if args.recordings:
-        _recordings(args)
+        failed = _recordings(args)
     else:
         _clips(args)
-    if args.noise:
-        _noise(args)
+    if noise:
+        failed |= _noise(args, noise)
+    return failed
 
 
 def _clips(args: argparse.Namespace) -> None:
@@ -162,7 +168,7 @@ def _draw_clips(args: argparse.Namespace, heard: Sequence[Heard], matrix: Confus
     )
 
 
-def _recordings(args: argparse.Namespace) -> None:
+def _recordings(args: argparse.Namespace) -> int:
     """Each recording at the model's own threshold, and at each of THRESHOLDS for the curves."""
     from speechnet.hearing.detector import Detector
     from speechnet.judging.detection import count
@@ -176,9 +182,15 @@ def _recordings(args: argparse.Namespace) -> None:
     own: list[Judged] = []
     runs: dict[float, list[Judged]] = {threshold: [] for threshold in THRESHOLDS}
     thresholds = [detector.operating.threshold, *THRESHOLDS]
+    failed = 0
     for recording in seen(found, "listening"):
         notes: list[str] = []
-        first, *others = judged(recording, detector, thresholds, notes)
+        try:
+            first, *others = judged(recording, detector, thresholds, notes)
+        except CommonError as error:
+            failed = 1
+            tell(recording.path, error, as_json=args.json)
+            continue
         for note in notes:
             say(f"{recording.path}: {note}")
         for run, one in zip(runs.values(), others, strict=True):
@@ -189,6 +201,8 @@ def _recordings(args: argparse.Namespace) -> None:
         else:
             _print_counts(counts, head=not own)
         own.append(first)
+    if not own:
+        return failed
     whole = count("all", own)
     curves = _curves(runs, whole.recall)
     if args.json:
@@ -198,6 +212,7 @@ def _recordings(args: argparse.Namespace) -> None:
         _print_whole(whole, curves[ALL])
     if args.draw:
         _draw_det(args, whole, curves)
+    return failed
 
 
 def _curves(runs: Mapping[float, Sequence[Judged]], words: Iterable[str]) -> dict[str, list[Point]]:
@@ -271,18 +286,31 @@ def _draw_det(
     _write(args, "det.png", det_picture(curves[ALL], words, whole, title))
 
 
-def _noise(args: argparse.Namespace) -> None:
+def _noise(args: argparse.Namespace, paths: Sequence[Path]) -> int:
     """Seconds of noise that get a word."""
     from speechnet.hearing.classifier import Classifier
     from speechnet.judging.evaluate import false_words
-    from speechnet.sound.files import absolute, sound_files
+    from speechnet.sound.files import absolute
 
-    seconds, words = false_words(Classifier.load(args.model), sound_files(args.noise))
+    classifier = Classifier.load(args.model)
+    failed = seconds = words = 0
+    for path in paths:
+        try:
+            heard, taken = false_words(classifier, path)
+        except CommonError as error:
+            failed = 1
+            tell(path, error, as_json=args.json)
+            continue
+        seconds, words = seconds + heard, words + taken
     name = absolute(args.noise).name
+    if not seconds:
+        say(f"{name} holds no whole second of noise")
+        return 1
     if args.json:
         print(json.dumps({"file": name, "seconds": seconds, "false_words": words / seconds}))
     else:
         print(f"{name}: {words} of {seconds} seconds of noise got a word")
+    return failed
 
 
 def _title(sources: Sequence[Path]) -> str:

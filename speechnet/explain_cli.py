@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.errors import UsageError
+from speechnet.clips.naming import word_of
 from speechnet.errors import SpeechnetError
 from speechnet.terminal_cli import hushed, say
 
@@ -55,11 +57,11 @@ def explain(args: argparse.Namespace) -> None:
 
     network = args.filters or args.maximize is not None
     if network and (args.clip is not None or args.word is not None):
-        raise SpeechnetError("--filters and --maximize are about the network: name no clip or word")
+        raise UsageError("--filters and --maximize are about the network: name no clip or word")
     if not network and args.clip is None:
-        raise SpeechnetError("name a clip to explain, or ask for --filters or --maximize")
+        raise UsageError("name a clip to explain, or ask for --filters or --maximize")
     if args.filters and args.play is not None:
-        raise SpeechnetError("filters cannot be played: leave out --play")
+        raise UsageError("filters cannot be played: leave out --play")
     if args.output is not None:
         pictures.check_writable(args.output)  # before time is spent
     if args.play is not None and not args.play.parent.is_dir():
@@ -78,7 +80,9 @@ def _clip(args: argparse.Namespace) -> None:
     for note in sound.notes:
         say(f"{args.clip}: {note}")
     explainer = _explainer(args)
-    found = explainer.explain(sound.samples, word=args.word, method=args.method)
+    found = explainer.explain(
+        sound.samples, word=args.word and word_of(args.word), method=args.method
+    )
     alone = explainer.alone(found)
     if args.output is not None:
         title = f"{Path(args.clip).name}: what decided for {found.word} ({found.probability:.0%})"
@@ -102,7 +106,7 @@ def _maximize(args: argparse.Namespace) -> None:
 
     explainer = _explainer(args)
     known = [word for word in explainer.labels if word not in (UNKNOWN, SILENCE)]
-    words = args.maximize or known
+    words = [word_of(word) for word in args.maximize] or known
     with _progress() as progress:
         mels = prototypes.maximize(explainer, words, progress=progress)
     if args.output is not None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arguments import natural, positive
+from common.errors import UsageError
 from speechnet.clips.naming import word_of
-from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.terminal_cli import bar
 
@@ -94,7 +94,7 @@ def say(args: argparse.Namespace) -> None:
 
     words = args.words + (synthesis.listed(args.list) if args.list else [])
     if not words:
-        raise SpeechnetError("name the words to say, or a list of them with --list")
+        raise UsageError("name the words to say, or a list of them with --list")
     with bar("speaking") as progress:
         made = synthesis.synthesize(
             words, args.output, clips=args.clips, language=args.language,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,6 +17,13 @@ def say(text: str) -> None:
     """One sentence on stderr; nobody may be there any more to read it."""
     with suppress(OSError):
         print(f"speechnet: {text}", file=sys.stderr, flush=True)
+
+
+def tell(path: Path, error: Exception, *, as_json: bool) -> None:
+    """Why a sound is left out: on stderr, and in JSON as its row."""
+    say(str(error))
+    if as_json:
+        print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arguments import positive
-from speechnet.errors import SpeechnetError
+from common.errors import UsageError
+from speechnet.clips.naming import words_of
 from speechnet.terminal_cli import bar, say
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--test", type=Path, nargs="+", default=[], metavar="DATA")
     one.set_defaults(run=export)
 
-    one = commands.add_parser("quantize", help="a model with weights of 8 bits, a quarter as large")
+    one = commands.add_parser("quantize", help="a model to hear with, a quarter as large")
     one.add_argument("model", type=Path, metavar="MODEL", help="a folder of train or export")
     one.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     one.set_defaults(run=quantize)
@@ -65,7 +66,7 @@ def train(args: argparse.Namespace) -> None:
     if args.validation:
         _from_nothing(args)
     elif args.words or args.device != "cpu":
-        raise SpeechnetError(
+        raise UsageError(
             "--words and --device are for training from nothing: name clips to choose by with"
             " --validation"
         )
@@ -103,10 +104,10 @@ def _from_nothing(args: argparse.Namespace) -> None:
     from speechnet.training.noise import Noise, recordings, split
 
     if args.noise is None:
-        raise SpeechnetError("training from nothing needs recordings without speech: --noise")
+        raise UsageError("training from nothing needs recordings without speech: --noise")
     recipe = training.recipe(args.recipe or "base")
     if args.words:
-        recipe = replace(recipe, words=tuple(args.words.split(",")))
+        recipe = replace(recipe, words=words_of(args.words))
     if args.steps:
         few = {"steps": args.steps, "warm_up": 0}
         recipe = replace(
@@ -138,7 +139,7 @@ def export(args: argparse.Namespace) -> None:
     from speechnet.training.noise import recordings, split
 
     if args.noise and not args.validation:
-        raise SpeechnetError(
+        raise UsageError(
             "--noise is to choose the detector's threshold on clips: name them with --validation"
         )
     kept_back = split(recordings(args.noise))[1] if args.noise else []
@@ -154,7 +155,7 @@ def export(args: argparse.Namespace) -> None:
 
 
 def quantize(args: argparse.Namespace) -> None:
-    """A model's ONNX files once more, with weights of 8 bits."""
+    """A model's ONNX files once more, with weights of 8 bits: all that hearing takes."""
     from common.quantize import quantize as quantized
     from speechnet.hearing.classifier import FILES
     from speechnet.hearing.detector import FILE

@@ -8,6 +8,7 @@ Pure functions of strings: no files are opened here.
 
 import csv
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -29,13 +30,22 @@ class Label:
 
 
 def word_of(text: str) -> str:
-    """How a word is written in labels: small letters, digits as words.
+    r"""How a word is written in labels: small letters, digits as words, letters in one piece (NFC).
 
-    >>> word_of("Yes"), word_of("7")
-    ('yes', 'seven')
+    >>> word_of("Yes"), word_of("7"), word_of("fu\N{COMBINING DIAERESIS}r") == "f\xfcr"
+    ('yes', 'seven', True)
     """
-    text = text.strip().lower()
+    text = unicodedata.normalize("NFC", text).strip().lower()
     return DIGITS[int(text)] if text in set("0123456789") else text
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a list with commas, each as it is written in labels.
+
+    >>> words_of("Yes, no,")
+    ('yes', 'no')
+    """
+    return tuple(word for one in text.split(",") if (word := word_of(one)))
 
 
 def from_path(name: str) -> Label:

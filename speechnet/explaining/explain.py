@@ -19,14 +19,13 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from common import explain
-from common.export import load_weights
 from speechnet.errors import SpeechnetError
 from speechnet.explaining.masking import masked
 from speechnet.hearing.classifier import Answer, Classifier, model_folder
 from speechnet.network import NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import WINDOW, pad
-from speechnet.training.export import WEIGHTS
+from speechnet.training.export import WEIGHTS, read_weights
 from speechnet.training.sampling import band_centres
 
 Floats = NDArray[np.float32]
@@ -221,7 +220,7 @@ class Explainer:
         """
         classifier = Classifier.load(folder)
         with model_folder(folder) as place:
-            weights, facts = load_weights(place / WEIGHTS)
+            weights, facts = read_weights(place)
         if facts.get("run") != classifier.facts.get("run"):
             raise SpeechnetError(
                 f"{place / WEIGHTS} is of another network than the files beside it: export it again"

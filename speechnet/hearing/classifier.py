@@ -104,12 +104,9 @@ class Classifier:
         is surest, or else the one that is surest to be speech.
         Raises SpeechnetError if the clip cannot be used.
         """
-        if isinstance(source, Sound):
-            sound = source
-        elif isinstance(source, np.ndarray):
-            sound = audio.from_array(source, audio.RATE if rate is None else rate)
-        else:
-            sound = audio.read(source)
+        if top < 1:
+            raise SpeechnetError(f"there is no answer without a word: top is at least 1, not {top}")
+        sound = audio.sound_of(source, rate)
         chances = self.windows(sound.samples)
         best = self._best(chances)
         starts = self._starts(len(sound.samples))

@@ -29,6 +29,7 @@ from speechnet.hearing.operating import Operating
 from speechnet.hearing.spotting import AFTER
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound import audio, recordings
+from speechnet.sound.audio import Sound
 from speechnet.sound.spectrogram import REACH, FrontEnd, Stream
 from speechnet.sound.windows import WINDOW
 
@@ -95,7 +96,7 @@ class Detector:
 
     def detect(
         self,
-        source: str | PathLike[str] | bytes | BinaryIO | NDArray[Any],
+        source: str | PathLike[str] | bytes | BinaryIO | NDArray[Any] | Sound,
         rate: int | None = None,
         *,
         threshold: float | None = None,
@@ -104,15 +105,17 @@ class Detector:
     ) -> Iterator[Event]:
         """The events of a recording, in their order, as it is read.
 
-        source: a path, "-" for standard input, a file's bytes, or an array [sample] or [sample,
-        channel] with its `rate`. threshold, patience: see `stream`. notes: a list that takes what
-        a person should know of the recording.
+        source: a path, "-" for standard input, a file's bytes, an array [sample] or [sample,
+        channel] with its `rate`, or a Sound. threshold, patience: see `stream`. notes: a list that
+        takes what a person should know of the recording.
         Raises SpeechnetError if the recording cannot be used.
         """
         heard = self.stream(threshold=threshold, patience=patience)
-        if isinstance(source, np.ndarray):
-            sound = audio.from_array(source, audio.RATE if rate is None else rate)
+        if isinstance(source, np.ndarray | Sound):
+            sound = audio.sound_of(source, rate)
             chunks: Iterable[Floats] = [sound.samples]
+            if notes is not None:
+                notes += sound.notes
         else:
             chunks = recordings.chunks(source, notes)
         for chunk in _gathered(chunks, self.classifier.front):
@@ -182,16 +185,28 @@ class EventStream:
         self._filled = 0  # frames of this block
         self._blocks = 0  # before this one
         self._samples = 0
+        self._finished = False
         self._decider = Decider(len(self._classes), threshold, patience)
         self.noted: list[Tick] | None = None
 
     def push(self, samples: Floats) -> list[Event]:
-        """The next samples, float32 [sample] at 16 kHz, any number -> the events they complete."""
+        """The next samples, float32 [sample] at 16 kHz, any number -> the events they complete.
+
+        Raises SpeechnetError for other numbers, and after the end.
+        """
+        if self._finished:
+            raise SpeechnetError("the stream is finished: begin another one with Detector.stream")
+        if np.ndim(samples) != 1 or samples.dtype.kind != "f":
+            raise SpeechnetError(
+                "a stream takes floats [sample] of -1..1 at 16 kHz: make them of other arrays with"
+                " speechnet.sound.audio.from_array"
+            )
         self._samples += len(samples)
         return self._heard(samples)
 
     def finish(self) -> list[Event]:
         """The events that the end of the sound completes. Nothing can be pushed any more."""
+        self._finished = True
         return self._heard(np.zeros(int(TAIL * audio.RATE), np.float32))
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.interrupt import Stopped
+from speechnet.clips.naming import word_of
 from speechnet.errors import SpeechnetError
 from speechnet.hearing.detector import Detector, EventStream
 from speechnet.hearing.events import Event
@@ -103,8 +105,9 @@ def _share(before: tuple[float, float], now: tuple[float, float]) -> float:
 class Commands:
     """Starts a command for each event of a word, and waits for none of them.
 
-    commands: command lines for a shell, or WORD=COMMAND for one word alone. The event is in the
-    environment: SPEECHNET_WORD, SPEECHNET_PROBABILITY, SPEECHNET_START, SPEECHNET_END.
+    commands: command lines for a shell, or WORD=COMMAND for one word alone. words: that are
+    listened for. The event is in the environment: SPEECHNET_WORD, SPEECHNET_PROBABILITY,
+    SPEECHNET_START, SPEECHNET_END. Raises SpeechnetError for a command of another word.
     """
 
     def __init__(self, commands: Iterable[str], words: Iterable[str]) -> None:
@@ -145,8 +148,16 @@ class Commands:
 
 def _of_word(command: str, words: tuple[str, ...]) -> tuple[str, str]:
     """(word, command line); the word is empty if the command is for all."""
-    word, equals, line = command.partition("=")
-    return (word, line) if equals and word in words else ("", command)
+    name, equals, line = command.partition("=")
+    if equals and (word := word_of(name)) in words:
+        return word, line
+    if not equals or not re.fullmatch(r"[\w-]+", name):
+        return "", command
+    # A shell would take it for a variable, and start the rest for every word.
+    raise SpeechnetError(
+        f"the command {shlex.quote(command)} waits for {name}, which is not listened for: name one"
+        f" of {', '.join(words)}, or set a variable with env {name}=..."
+    )
 
 
 @contextmanager

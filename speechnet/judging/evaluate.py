@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from speechnet.clips.synthesis import refuse
 from speechnet.clips.words import Clip, read_clips
-from speechnet.errors import SpeechnetError
 from speechnet.hearing.classifier import Answer, Classifier
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound import audio
@@ -235,18 +234,14 @@ def calibration_error(probability: NDArray[np.floating], right: NDArray[np.bool_
     return round(sum(one.clips * abs(one.right - one.probability) for one in bins) / len(right), 9)
 
 
-def false_words(classifier: Classifier, recordings: Iterable[Path]) -> tuple[int, int]:
-    """Noise without speech, cut into seconds: how many there are, how many get a word.
+def false_words(classifier: Classifier, path: Path) -> tuple[int, int]:
+    """A recording of noise without speech, cut into whole seconds: how many, and how many of them
+    get a word.
 
     Every second stands for itself, as a clip would. `unknown` is no word.
+    Raises SpeechnetError if it cannot be read.
     """
-    seconds = words = 0
-    for path in recordings:
-        samples = audio.read(path).samples
-        for start in range(0, len(samples) - audio.RATE + 1, audio.RATE):
-            answer = classifier.classify(samples[start : start + audio.RATE], top=1)
-            seconds += 1
-            words += answer.word not in (UNKNOWN, SILENCE)
-    if not seconds:
-        raise SpeechnetError("the noise to evaluate on is shorter than a second")
-    return seconds, words
+    samples = audio.read(path).samples
+    starts = range(0, len(samples) - audio.RATE + 1, audio.RATE)
+    words = [classifier.classify(samples[at : at + audio.RATE], top=1).word for at in starts]
+    return len(starts), sum(word not in (UNKNOWN, SILENCE) for word in words)

@@ -101,11 +101,28 @@ def from_array(samples: NDArray[Any], rate: int) -> Sound:
     return _sound(name, wave, rate, frames.shape[1], notes)
 
 
+def sound_of(source: Source | NDArray[Any] | Sound, rate: int | None = None) -> Sound:
+    """What `read` reads, or an array as of `from_array` (of RATE if no rate is given), or a Sound.
+
+    Raises SpeechnetError if it cannot be used.
+    """
+    if isinstance(source, Sound):
+        return source
+    if isinstance(source, np.ndarray):
+        return from_array(source, RATE if rate is None else rate)
+    return read(source)
+
+
 def open_source(source: Source) -> tuple[str, BinaryIO]:
     """What to call the source, and a file that libsndfile can read."""
     if isinstance(source, bytes):
         return "the sound", _Memory(source)
     if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "read"):
+            raise SpeechnetError(
+                "a sound is a path, bytes, an open file, a numpy array or a Sound, not"
+                f" {type(source).__name__}"
+            )
         name = str(getattr(source, "name", None) or "the sound")
         if not isinstance(data := source.read(), bytes):
             raise SpeechnetError(f"{name} is open as text: open it as binary, with mode 'rb'")

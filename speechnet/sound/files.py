@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from speechnet.errors import SpeechnetError
@@ -25,12 +26,26 @@ def absolute(path: Path) -> Path:
 def sound_files(path: Path) -> list[Path]:
     """The sounds in a folder and the folders in it, in the order of their names; or the one file.
 
+    Of a folder it takes what `common.archives` does: no hidden files, linked folders once.
     Raises SpeechnetError if a folder holds none.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in ENDINGS)
-    found = [one for one in found if not one.name.startswith(".")]
+    from common.archives import files
+
+    found = [one for one, _ in files(path) if one.suffix.lower() in ENDINGS]
     if not found:
         raise SpeechnetError(f"{path} holds no sounds ({', '.join(sorted(ENDINGS))})")
     return found
+
+
+def gathered(places: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, SpeechnetError]]]:
+    """The sounds at several places, and the places where there are none, with the reason."""
+    found: list[Path] = []
+    missed = []
+    for place in places:
+        try:
+            found += sound_files(place)
+        except SpeechnetError as error:
+            missed.append((place, error))
+    return found, missed

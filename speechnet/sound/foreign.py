@@ -53,6 +53,18 @@ def refusal(name: str, head: bytes) -> str:
     return f"{name} is {what}, not a sound" if what else ""
 
 
+def certainly(head: bytes) -> str:
+    """What bytes are that cannot be bare samples by chance; empty if they may be.
+
+    Marks of two or three bytes are samples as well as any others.
+
+    >>> certainly(b"\\0\\0\\0 ftypM4A "), certainly(b"\\xff\\xf1\\0\\0")
+    ('MPEG-4 sound or video (M4A, AAC, MP4)', '')
+    """
+    long = {mark: what for mark, what in (_MEDIA | _OTHER).items() if len(mark[1]) > 3}
+    return _known(head, long)
+
+
 def _known(head: bytes, kinds: dict[tuple[int, bytes], str]) -> str:
     found = (what for (place, start), what in kinds.items() if head.startswith(start, place))
     return next(found, "")

@@ -6,7 +6,7 @@ first bytes: a file with a header, text, or data as random as compressed ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speechnet.errors import SpeechnetError
 from speechnet.sound.audio import CHANNELS, RATE, check_rate
-from speechnet.sound.foreign import refusal
+from speechnet.sound.foreign import certainly
 
 Floats = NDArray[np.float32]
 
@@ -28,7 +28,11 @@ LOOKED_AT = 8192
 """Bytes from the start by which it is told what this is."""
 
 FRAMES = 4
-"""Of MP3 that lie one behind the other, as no samples do by chance. The longest are 1440 bytes."""
+"""Of MP3 or AAC that lie one behind the other, as no samples do by chance. Those of MP3 have at
+most 1440 bytes, of AAC hardly ever more than 1024."""
+
+HEAD = 7
+"""Bytes by which a frame's size is told: four for MP3, seven for AAC."""
 
 _FIRST = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _LATER = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -94,10 +98,11 @@ def _look(data: bytes, kind: np.dtype[Any], rate: int) -> None:
     told = "give bare samples, for example from ffmpeg -i FILE -f s16le -ar 16000 -ac 1 -"
     if not data:
         raise SpeechnetError("nothing came through the stream")
-    if sentence := refusal("the stream", data.ljust(64, b"\0")):
-        raise SpeechnetError(f"{sentence}: {told}")
-    if _is_mp3(data):
-        raise SpeechnetError(f"the stream is MP3, not bare samples: {told}")
+    if what := certainly(data):
+        raise SpeechnetError(f"the stream is {what}, not bare samples: {told}")
+    for what, size in (("MP3", _frame), ("raw AAC sound", _adts)):
+        if _in_frames(data, size):
+            raise SpeechnetError(f"the stream is {what}, not bare samples: {told}")
     if data[:4] in (b"RIFF", b"fLaC", b"OggS", b"FORM", b"caff") or data[:3] == b"ID3":
         raise SpeechnetError(f"the stream is a file with a header, not bare samples: {told}")
     if len(data) > 16 and _is_text(data):
@@ -109,19 +114,22 @@ def _look(data: bytes, kind: np.dtype[Any], rate: int) -> None:
         )
 
 
-def _is_mp3(data: bytes) -> bool:
-    """Whether it begins with FRAMES frames of MP3. (What begins with a tag is known by that.)"""
+def _in_frames(data: bytes, size: Callable[[bytes], int]) -> bool:
+    """Whether it begins with FRAMES frames. (What begins with a tag is known by that.)
+
+    size: bytes of the frame that begins with these HEAD bytes, 0 if none does.
+    """
     place = 0
     for _ in range(FRAMES):
-        size = _frame(data[place : place + 4])
-        if not size:
+        length = size(data[place : place + HEAD])
+        if not length:
             return False
-        place += size
+        place += length
     return True
 
 
 def _frame(head: bytes) -> int:
-    """Bytes of the frame of MP3 (layer III) that begins with these four; 0 if none does.
+    """Bytes of the frame of MP3 (layer III) that begins with these; 0 if none does.
 
     >>> _frame(b"\\xff\\xfb\\x90\\xc4"), _frame(b"\\xff\\xfb\\xff\\xfb")
     (417, 0)
@@ -135,8 +143,24 @@ def _frame(head: bytes) -> int:
     return eighths * 1000 * kilobits[speed] // _RATES[version][rate] + (head[2] >> 1 & 1)
 
 
+def _adts(head: bytes) -> int:
+    """Bytes of the frame of AAC (ADTS, ISO 13818-7) that begins with these; 0 if none does.
+
+    >>> _adts(b"\\xff\\xf1\\x50\\x80\\x2e\\x7f\\xfc"), _adts(b"\\xff\\xf1\\0\\0\\0\\0\\0")
+    (371, 0)
+    """
+    if len(head) < HEAD or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        return 0
+    size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    return size if size > HEAD else 0
+
+
 def _is_text(data: bytes) -> bool:
-    """Whether it is UTF-8 without anything that is not printed; the last letter may be cut."""
+    """Whether it is UTF-8, or UTF-16 with its mark, without anything that is not printed; the last
+    letter may be cut."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = data[: len(data) // 2 * 2].decode("utf-16", "replace")
+        return all(letter.isprintable() or letter in "\t\r\n" for letter in text[:-1])
     try:
         text = data[: len(data) - 3].decode("utf-8", "strict" if data.isascii() else "ignore")
     except UnicodeDecodeError:

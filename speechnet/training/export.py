@@ -7,15 +7,18 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from common import checkpoint, runs
 from common.axes import SPEECH, check
-from common.export import export_onnx, export_weights
+from common.export import export_onnx, export_weights, load_weights
+from common.writing import make_folder
 from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
 from speechnet.hearing.classifier import FILES, Classifier
@@ -63,6 +66,7 @@ def export(
     measured and kept in the files. say: is told what is wrong with these.
     Raises CommonError if `run` has no checkpoint.
     """
+    make_folder(folder)
     stages = [checkpoint.latest(run / stage) for stage in STAGES]
     found = stages[-1]
     if found is None:
@@ -87,15 +91,15 @@ def export(
     }
     if validation:
         facts |= calibrate(network, validation, front)
-    paths = write(network, front, folder, facts)
-    if validation and noise:
-        facts["detection"] = _detection(folder, validation, noise)
-        write(network, front, folder, facts)
-    if test:
-        classifier = Classifier.load(folder)
-        facts["accuracy"] = [vars(score) for score in evaluate(classifier, test, say=say)]
-        write(network, front, folder, facts)
-    return paths
+    with TemporaryDirectory() as place:  # what lies in `folder` stays until all is known
+        draft = Path(place)
+        write(network, front, draft, facts)
+        if validation and noise:
+            facts["detection"] = _detection(draft, validation, noise)
+        if test:
+            classifier = Classifier.load(draft)
+            facts["accuracy"] = [vars(score) for score in evaluate(classifier, test, say=say)]
+    return write(network, front, folder, facts)
 
 
 def _detection(
@@ -186,6 +190,19 @@ def write(network: WordNetwork, front: FrontEnd, folder: Path, facts: dict[str, 
     )
     export_weights(network, paths[3], facts=facts)
     return paths
+
+
+def read_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights for torch of a model's folder, and what the file says of itself.
+
+    Raises CommonError if they are not there or damaged.
+    """
+    path = folder / WEIGHTS
+    if not path.exists() and (folder / FILES[0]).exists():
+        raise SpeechnetError(
+            f"{folder} has no {WEIGHTS}, which quantize leaves out: name the model it was made of"
+        )
+    return load_weights(path)
 
 
 def digest(state: Any) -> str:

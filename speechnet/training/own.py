@@ -27,6 +27,10 @@ from speechnet.training import choosing, export, review, tuning
 from speechnet.training.noise import Noise, recordings, split
 from speechnet.training.scenes import Stage
 
+WORK = ".speechnet-training"
+"""Folder in the model's for what is only there while it is made. Nobody's clips lie in it: hidden
+files are never read as such."""
+
 KEPT = 0.25
 """Share of the bank's speakers that the network never hears: the threshold is chosen by them."""
 
@@ -112,11 +116,8 @@ def teach(
         say(sentence)
     learnt, kept = split_speakers(bank.others(labels), KEPT)
     background = _noise(clips, noise)
-    work = (
-        folder
-        / "training"
-        / _digest((how, network.facts.get("run")), [*own, *synthetic, *learnt], background)
-    )
+    known = [*own, *synthetic, *learnt]
+    work = folder / WORK / _digest((how, network.facts.get("run")), known, background)
     checked = tuning.check(network, own, learnt, background, how, work, say)
     suspicious = review.mislabelled(checked)
     for clip, word, chance in suspicious:
@@ -124,12 +125,13 @@ def teach(
     made = tuning.tune(network, [*own, *synthetic], learnt, background, how, work, say)
     say("choosing the threshold")
     facts = _facts(made, network, own, checked, how)
-    export.write(made, network.front, folder, facts)
+    draft = work / "model"  # what lies in `folder` stays as it is until all is known
+    export.write(made, network.front, draft, facts)
     stage = Stage([*own, *kept], labels[:-2], background)
     about = f"{how.scenes:g} minutes put together from the clips, other words and noise"
-    facts["detection"], counts = _detection(folder, stage, how, about)
+    facts["detection"], counts = _detection(draft, stage, how, about)
     export.write(made, network.front, folder, facts)
-    shutil.rmtree(folder / "training")
+    shutil.rmtree(folder / WORK)
     low, high = interval(checked)
     return Made(
         folder=folder, words=labels[:-2], clips=len(own), by=_by(own, how.folds),
@@ -171,9 +173,11 @@ def _digest(how: object, clips: Sequence[Clip], noise: Noise) -> str:
 
 def _noise(clips: Sequence[Clip], folder: Path | None) -> Noise:
     """What is laid behind the words: recordings, clips of `silence`, and made sounds."""
-    recorded = [clip.samples for clip in clips if clip.word == SILENCE]
+    rooms = [clip.samples for clip in clips if clip.word == SILENCE]
+    # Short ones are heard over and over: a recorder that cuts at a second often cuts before.
+    recorded = [one if len(one) >= WINDOW else np.resize(one, WINDOW) for one in rooms]
     recorded += split(recordings(folder))[0] if folder else []
-    return Noise([one for one in recorded if len(one) >= WINDOW])
+    return Noise(recorded)
 
 
 def _facts(

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from common import checkpoint
 from common.config import TrainConfig
-from common.export import load_weights
 from common.trainer import Trainer
 from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
@@ -31,7 +30,7 @@ from speechnet.network import PARTS, Lesson, NetworkConfig, WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import evaluation_window
 from speechnet.training.augment import Augment
-from speechnet.training.export import WEIGHTS
+from speechnet.training.export import read_weights
 from speechnet.training.noise import Noise
 from speechnet.training.train import Data, loss, recipe_text, sampler
 
@@ -96,7 +95,7 @@ class Base:
     def load(cls, folder: Path | None = None) -> Base:
         """The shipped one, or that of another model. Raises CommonError if it is damaged."""
         with model_folder(folder) as place:
-            found, facts = load_weights(place / WEIGHTS)
+            found, facts = read_weights(place)
         return cls(found, facts, FrontEnd.from_facts(facts["front"]))
 
     def network(self, labels: Sequence[str], seed: int = 0) -> WordNetwork:

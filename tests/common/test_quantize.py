@@ -40,6 +40,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "a.onnx", folder / "b.onnx"
 
 
+def test_what_has_8_bits_is_not_quantized_again(models: tuple[Path, Path]) -> None:
+    with pytest.raises(CommonError, match="8 bits already"):
+        quantize(models[1], models[1].with_name("c.onnx"))
+
+
 def test_a_quantized_model_answers_nearly_alike(models: tuple[Path, Path]) -> None:
     x = np.random.default_rng(0).standard_normal((5, 16, 9)).astype(np.float32)
     before, after = (

@@ -2,9 +2,11 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,9 +17,11 @@ import speechnet
 from common.axes import SPEECH, check
 from common.export import load_weights
 from speechnet.cli import main
+from speechnet.errors import SpeechnetError
 from speechnet.hearing.classifier import Classifier
 from speechnet.network import NetworkConfig, WordNetwork
 from speechnet.sound import audio
+from speechnet.sound.files import sound_files
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 WEIGHTS = Path(speechnet.__file__).parent / "weights"
@@ -173,12 +177,37 @@ def test_a_batch_goes_on_after_a_bad_file(
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no sound")
     good = str(CLIPS / "yes.wav")
-    assert main(["classify", "--json", str(bad), str(tmp_path / "none.wav"), good]) == 1
+    (tmp_path / "empty").mkdir()
+    missing = [str(tmp_path / name) for name in ("none.wav", "empty")]
+    assert main(["classify", "--json", str(bad), *missing, good]) == 1
     told = capsys.readouterr()
     rows = [json.loads(line) for line in told.out.splitlines()]
-    assert ["error" in row for row in rows] == [True, True, False]
-    assert len(told.err.splitlines()) == 2
+    assert ["error" in row for row in rows] == [True, True, True, False]
+    assert len(told.err.splitlines()) == 3
     assert all(line.startswith("speechnet: ") for line in told.err.splitlines())
+
+
+def test_a_folder_is_its_plain_sounds_hidden_ones_left_out_and_linked_folders_followed(
+    tmp_path: Path,
+) -> None:
+    for name in ("in/yes/a.wav", "in/.Trash/b.wav", "out/c.wav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(CLIPS / "yes.wav", tmp_path / name)
+    (tmp_path / "in" / "stop").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "d.wav").mkdir()
+    found = [path.relative_to(tmp_path).as_posix() for path in sound_files(tmp_path / "in")]
+    assert found == ["in/stop/c.wav", "in/yes/a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("source", "top", "told"),
+    [([0.0] * 16_000, 3, "not list"), (None, 3, "not NoneType"), (np.zeros(9), 0, "at least 1")],
+)
+def test_what_is_no_sound_or_no_question_is_one_sentence(
+    classifier: Classifier, source: Any, top: int, told: str
+) -> None:
+    with pytest.raises(SpeechnetError, match=told):
+        classifier.classify(source, top=top)
 
 
 def test_standard_input_is_a_clip() -> None:

@@ -134,6 +134,26 @@ def test_what_cannot_be_asked_for_is_refused(
         detector.stream(threshold=threshold, patience=patience)
 
 
+def test_a_sound_that_was_read_is_detected_and_its_notes_are_told(detector: Detector) -> None:
+    path, notes = CLIPS / "right-in-four-seconds.ogg", []
+    sound = audio.read(path)
+    found = list(detector.detect(sound))
+    assert [event.word for event in found] == [event.word for event in detector.detect(path)]
+    list(detector.detect(sound.samples[::2], 8_000, notes=notes))
+    assert notes == ["sampled at 8000 Hz: nothing above 4000 Hz is in it"]
+
+
+def test_a_stream_takes_floats_until_it_is_finished(detector: Detector) -> None:
+    stream = detector.stream()
+    with pytest.raises(SpeechnetError, match="takes floats"):
+        stream.push(np.zeros(10, np.int16))  # type: ignore[arg-type]
+    with pytest.raises(SpeechnetError, match="takes floats"):
+        stream.push(np.zeros((10, 2), np.float32))
+    stream.finish()
+    with pytest.raises(SpeechnetError, match="is finished"):
+        stream.push(np.zeros(10, np.float32))
+
+
 def test_memory_does_not_grow_with_the_recording(detector: Detector, tmp_path: Path) -> None:
     hiss = (300 * np.random.default_rng(0).standard_normal(16_000 * 60)).astype(np.int16)
     peaks = []

@@ -268,6 +268,40 @@ def test_json_of_recordings_is_that_of_a_case_counted_by_hand(
 
 
 @pytest.mark.usefixtures("scripted")
+def test_a_recording_that_cannot_be_read_costs_no_other(
+    labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (labelled / "bad.wav").write_bytes(b"no sound")
+    (labelled / "bad.txt").write_text("")
+    assert main(["evaluate", "--recordings", str(labelled), "--json"]) == 1
+    told = capsys.readouterr()
+    bad, *others, whole = [json.loads(line) for line in told.out.splitlines()]
+    assert bad.keys() == {"file", "error"}
+    assert "bad.wav is no sound" in told.err
+    assert (len(others), whole["words"]) == (2, 2)
+    for name in ("kitchen", "hiss"):
+        for path in labelled.glob(f"{name}.*"):
+            path.unlink()
+    assert main(["evaluate", "--recordings", str(labelled)]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_noise_is_looked_for_first_and_what_is_unreadable_in_it_is_left_out(
+    words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(words), "--noise", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().out == ""
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    shutil.copy(CLIPS / "water.ogg", noise)
+    (noise / "bad.wav").write_bytes(b"")
+    assert main(["evaluate", str(words), "--noise", str(noise)]) == 1
+    told = capsys.readouterr()
+    assert "noise: 0 of 2 seconds of noise got a word" in told.out
+    assert "bad.wav is empty" in told.err
+
+
+@pytest.mark.usefixtures("scripted")
 def test_recordings_are_told_and_drawn_for_people(
     labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

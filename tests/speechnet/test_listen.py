@@ -89,6 +89,8 @@ def test_encodings_rates_and_channels_come_to_the_same_sound(encoding: str, kind
         (np.random.default_rng(0).bytes(20_000), "as random as"),
         (b"\x89PNG" + bytes(200), "a picture"),
         ((CLIPS / "go.mp3").read_bytes(), "is MP3"),
+        ((b"\xff\xf1\x50\x80\x2e\x7f\xfc" + bytes(364)) * 5, "is raw AAC"),
+        ("Guten Morgen".encode("utf-16"), "is text"),
     ],
 )
 def test_what_is_no_bare_sound_is_told(data: bytes, told: str) -> None:
@@ -99,6 +101,12 @@ def test_what_is_no_bare_sound_is_told(data: bytes, told: str) -> None:
 @pytest.mark.parametrize("first", [b"\xff\xfb", b"\xff\xf3", b"\xff\xfb\x90\xc4"])
 def test_what_begins_like_mp3_may_be_a_sound(first: bytes) -> None:
     assert sum(map(len, pcm(io.BytesIO(first * (20_000 // len(first)))))) == 10_000
+
+
+@pytest.mark.parametrize("first", [b"\xff\xfe", b"\xff\xf1", b"\xff\xf9", b"\x1f\x8b"])
+def test_two_bytes_that_other_files_begin_with_are_a_sample_like_any(first: bytes) -> None:
+    hiss = as_bytes(0.03 * np.random.default_rng(0).standard_normal(16_000))
+    assert sum(map(len, pcm(io.BytesIO(first + hiss[2:])))) == 16_000
 
 
 def test_loud_noise_is_a_sound_all_the_same() -> None:
@@ -144,6 +152,14 @@ def test_commands_are_started_for_their_word_and_told_of_when_they_fail(tmp_path
     commands.start(Event(2, 2.5, "stop", 0.9))
     assert ended(commands) == ["the command 'exit 3' ended with status 3"]
     assert ended(commands) == []
+
+
+def test_a_command_of_a_word_that_is_not_listened_for_is_refused() -> None:
+    with pytest.raises(SpeechnetError, match="waits for stopp, which is not listened for"):
+        Commands(["stopp=lamp off"], ("stop", "go"))
+    with pytest.raises(SpeechnetError, match="env LAMP="):
+        Commands(["LAMP=1 switch"], ("stop", "go"))
+    Commands(["Stop=lamp off", "env LAMP=1 switch", "publish -m value=1"], ("stop", "go"))
 
 
 def ended(commands: Commands) -> list[str]:
@@ -245,8 +261,30 @@ def test_what_cannot_be_read_has_no_header(
 
 def test_a_threshold_that_cannot_be_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     files = [str(CLIPS / "yes.wav"), str(CLIPS / "no.flac")]
-    assert main(["detect", *files, "--threshold", "2"]) == 1
+    assert main(["detect", *files, "--patience", "5000"]) == 1
     assert capsys.readouterr().err.count("a threshold is") == 1
+    with pytest.raises(SystemExit) as caught:
+        main(["detect", *files, "--threshold", "2"])
+    assert caught.value.code == 2
+    assert "2 is not above 0 and at most 1" in capsys.readouterr().err
+    assert main(["detect", *files, "--threshold", "0.3", "--false-alarms-per-hour", "9"]) == 2
+    assert main(["detect", *files, "--format", "webvtt"]) == 2
+
+
+def test_labels_beside_a_recording_are_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(CLIPS / "yes.wav", tmp_path)
+    labels = tmp_path / "yes.txt"
+    labels.write_text("0.2\t0.7\tno\n")
+    beside = ["detect", str(tmp_path), "--format", "audacity", "-o", str(tmp_path / "x" / "..")]
+    (tmp_path / "x").mkdir()
+    assert main(beside) == 1
+    assert "may be the labels of" in capsys.readouterr().err
+    assert labels.read_text() == "0.2\t0.7\tno\n"
+    labels.unlink()
+    assert main(beside) == 0
+    assert labels.read_text().endswith("\tyes\n")
 
 
 def test_two_recordings_of_one_name_are_refused_before_anything_is_written(
@@ -274,11 +312,13 @@ def test_detect_goes_on_after_a_bad_file_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.wav").write_bytes(b"nothing")
-    files = [str(tmp_path / "bad.wav"), str(CLIPS / "yes.wav")]
+    (tmp_path / "empty").mkdir()
+    files = [str(tmp_path / name) for name in ("bad.wav", "empty")] + [str(CLIPS / "yes.wav")]
     assert main(["detect", *files, "--json"]) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["word"] == "yes"
     assert "bad.wav is no sound" in told.err
+    assert "empty holds no sounds" in told.err
 
 
 def test_detect_finds_only_the_words_asked_for_and_names_those_it_cannot(
@@ -286,6 +326,8 @@ def test_detect_finds_only_the_words_asked_for_and_names_those_it_cannot(
 ) -> None:
     assert main(["detect", str(CLIPS / "yes.wav"), "--words", "no"]) == 0
     assert capsys.readouterr().out == ""
+    assert main(["detect", str(CLIPS / "yes.wav"), "--words", "No, Yes"]) == 0
+    assert "yes" in capsys.readouterr().out
     assert main(["detect", str(CLIPS / "yes.wav"), "--words", "banana"]) == 1
     assert "does not know banana" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from speechnet.clips.words import Clip
 from speechnet.errors import SpeechnetError
 from speechnet.labels import SILENCE, UNKNOWN
 from speechnet.sound.spectrogram import FrontEnd
-from speechnet.training import own, review, tuning
+from speechnet.training import choosing, own, review, tuning
 from speechnet.training.augment import Augment
 from speechnet.training.noise import Noise
 from speechnet.training.tuning import Base, Checked, Tuning, check, folds_of, labels_of, tune
@@ -194,6 +195,36 @@ def test_clips_of_a_few_people_become_a_network_that_hears_others(tmp_path: Path
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, rtol=0, atol=0)
     assert said[0] == "cross-validation 1 of 2"
+
+
+def test_the_model_is_there_once_all_is_known_and_nothing_else_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tuning, "load", lambda recipe, steps: how(6))
+    monkeypatch.setattr(Base, "load", lambda folder: base())
+    monkeypatch.setattr(bank, "others", lambda labels: many("middle", 8))
+    clips = [*many("high", 8), *many("low", 8)]
+    mine = tmp_path / "training" / "mine.wav"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    with monkeypatch.context() as patched:
+        patched.setattr(choosing, "on_scenes", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            own.teach(clips, tmp_path)
+    assert not list(tmp_path.glob("*.onnx"))
+    made = own.teach(clips, tmp_path)
+    assert made.words == ("high", "low")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "frames.onnx", "spotter.onnx", "training", "words.onnx", "words.safetensors",
+    ]  # fmt: skip
+    assert mine.read_bytes() == b"mine"
+
+
+def test_short_recordings_of_the_room_are_used_too() -> None:
+    rooms = [clip(SILENCE, 0, wave=np.arange(15_000, dtype=np.int16))]
+    [room] = own._noise(rooms, None).recorded
+    assert len(room) == 16_000
+    np.testing.assert_array_equal(room[15_000:], room[:1_000])
 
 
 def test_the_model_goes_beside_the_clips_wherever_one_is(

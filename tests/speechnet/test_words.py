@@ -10,9 +10,10 @@ import pytest
 import soundfile
 
 from common.errors import CommonError
-from speechnet.clips.naming import from_path
+from speechnet.clips.naming import Table, from_path
 from speechnet.clips.words import RATE, read_clips, split
 from speechnet.errors import SpeechnetError
+from speechnet.hearing import events
 
 
 def wav(seed: int, seconds: float = 0.3, level: float = 0.1, rate: int = RATE) -> bytes:
@@ -193,6 +194,14 @@ def test_no_speaker_is_on_both_sides_of_a_split(tmp_path: Path) -> None:
     again, _ = split(clips[::-1], 0.3)
     assert {clip.name for clip in again} == {clip.name for clip in learnt}
     assert {clip.name for clip in split(clips, 0.3, salt="other")[1]} != {c.name for c in kept}
+
+
+def test_a_word_is_the_same_however_its_letters_are_put_together(tmp_path: Path) -> None:
+    table = Table()
+    table.add("file,word\na.wav,fu\u0308r\n")
+    assert table.label("a.wav").word == from_path("F\xdcR/b.wav").word == "f\xfcr"
+    (tmp_path / "labels.txt").write_text("0.1\t0.5\tFu\u0308r\n", "utf-8")
+    assert [label.word for label in events.read(tmp_path / "labels.txt")] == ["f\xfcr"]
 
 
 def test_the_words_of_the_two_public_sets_are_known_by_their_names() -> None:
