@@ -50,6 +50,7 @@ class PolicyNetwork(nn.Module):
 
     def __init__(self, config: NetworkConfig, rng: torch.Generator | None = None) -> None:
         super().__init__()
+        rng = rng or torch.Generator().manual_seed(0)
         self.config = config
         channels, head = config.channels, config.head
         self.stem = conv(BOARD, len(NAMES), channels, config.stem, bias=False, rng=rng)

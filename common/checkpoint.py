@@ -50,13 +50,13 @@ class Checkpoint:
     state: dict[str, Any] = field(default_factory=dict)
 
 
-def save(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
-    """Write `folder/step-NNNNNNNN` and return it; of all that are there the last `keep` stay.
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write `folder/step-NNNNNNNN` and return it.
 
-    Raises OSError (a full disk, say); nothing half-written is left then, and the older
-    checkpoints are as they were.
+    Raises OSError (a full disk, say); nothing half-written is left then, and what else is there
+    is as it was.
     """
-    target = folder / f"step-{checkpoint.step:08d}"
+    target = place(folder, checkpoint.step)
     partial = target.with_name(target.name + ".tmp")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -71,10 +71,25 @@ def save(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    for old in _steps(folder)[:-keep]:
-        if old != target:
-            shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def place(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return folder / f"step-{step:08d}"
+
+
+def keep_last(folder: Path, step: int, count: int) -> None:
+    """Of the checkpoints up to a step remove all but the last ones."""
+    for old in [path for path in _steps(folder) if path <= place(folder, step)][:-count]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def keep_only(folder: Path, step: int | None) -> None:
+    """Remove all checkpoints but that of a step; all of them if it is None."""
+    for path in _steps(folder):
+        if step is None or path != place(folder, step):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def load(path: Path) -> Checkpoint:

@@ -36,11 +36,13 @@ def conv(
     bias: bool = True,
     rng: torch.Generator | None = None,
 ) -> nn.Conv2d:
-    """A convolution that keeps to the declaration, He-initialised (from `rng`) with zero bias.
+    """A convolution that keeps to the declaration, He-initialised with zero bias.
 
     kernel, stride, padding: positions; an int for the axes that allow it (1, 1 and 0 along the
     others), or one for each axis by order or by name. A `Whole` extent may lie along any axis.
     padding: zeros at either end; by default half of the kernel, so that stride 1 keeps the size.
+    rng: what the weights are drawn from; torch's own generator, as in torch's layers, if none is
+    given.
     Raises CommonError naming the property of the input that the layer would break.
     """
     extents = per_axis(declaration, kernel, along=declaration.slides, otherwise=1)
@@ -68,7 +70,7 @@ def conv(
 
 
 def dense(inputs: int, outputs: int, rng: torch.Generator | None = None) -> nn.Linear:
-    """A dense layer, He-initialised from `rng`, with zero bias."""
+    """A dense layer, He-initialised as `conv` is, with zero bias."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device=torch.get_default_device())
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
     nn.init.zeros_(layer.bias)

@@ -10,13 +10,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import pictures
 from common.arguments import positive, seed
-from common.errors import CommonError
+from common.errors import CommonError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,8 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     best.add_argument("--layer", help="the classes if not said")
     best.add_argument("--target", action="append", help="a unit; several times; else all of them")
-    best.add_argument("--steps", type=int, help="of the ascent")
+    best.add_argument("--steps", type=positive, help="of the ascent")
+    _add_seed(best)
     best.add_argument(
         "--examples",
         type=Path,
@@ -67,10 +68,12 @@ def add_commands(commands: Any) -> None:
         tool = _command(commands, name, run, told, out=True)
         tool.add_argument("picture", type=Path)
         tool.add_argument("--target", help="a class or its number; the likeliest if not said")
-        tool.add_argument("--layer", help="for Grad-CAM; the last convolution if not said")
         if name in ("saliency", "sanity"):
             tool.add_argument("--method", choices=METHODS, default="smoothgrad")
-        if name == "occlusion":
+        if name != "occlusion":
+            tool.add_argument("--layer", help="for Grad-CAM; the last convolution if not said")
+            _add_seed(tool)
+        else:
             tool.add_argument("--patch", type=positive, help="places; a seventh of the picture")
             tool.add_argument("--stride", type=positive, help="places; half of the patch")
 
@@ -124,6 +127,7 @@ def maximize_command(args: argparse.Namespace) -> None:
     from common.explain.models import grey
 
     subject = _subject(args)
+    known = _examples(subject, args.examples) if args.examples else None
     units = None if args.target is None else [_unit(subject, t, args.layer) for t in args.target]
     how = explain.PHOTOGRAPHS if subject.photographs else explain.DIGITS
     if args.steps is not None:
@@ -135,14 +139,14 @@ def maximize_command(args: argparse.Namespace) -> None:
         )  # fmt: skip
     names = range(len(found)) if units is None else units
     zoom = max(1, 84 // found.shape[-1])
-    columns = 1 if args.examples else _columns(len(found))
+    columns = 1 if known is not None else _columns(len(found))
     panels = [("maximised", explain.sheet(found, columns=columns, span=(0, 1), zoom=zoom))]
-    if args.examples:
-        panels.append(_examples(subject, args, list(names), zoom))
+    if known is not None:
+        panels.append(("real pictures", _strongest(subject, known, args.layer, names, zoom)))
     where = args.layer or "the classes"
     told = ", ".join(subject.label(n) if args.layer is None else str(n) for n in names)
     title = f"What {where} of {subject.name} wait for"
-    height = 960 if args.examples else 480
+    height = 960 if known is not None else 480
     note = told if len(told) < 90 else f"{len(found)} units"
     if np.isnan(found).any():
         note += "; pink: a unit that nothing moves"
@@ -169,9 +173,8 @@ def scores_command(args: argparse.Namespace) -> None:
         _TITLES[name]: _method(name, args)(subject, shown, target)[0]
         for name in (*METHODS, "occlusion")
     }
-    scores = explain.judge(
-        subject.network, shown, maps, target, fill=float(shown.mean()), rng=_generator(args)
-    )
+    fill = _nothing(subject, shown)
+    scores = explain.judge(subject.network, shown, maps, target, fill=fill, rng=_generator(args))
     table = Table(title=f"{args.picture.name}: {subject.label(target)}")
     table.add_column("map")
     table.add_column("deletion, less is better", justify="right")
@@ -184,6 +187,7 @@ def scores_command(args: argparse.Namespace) -> None:
         panels.append((f"{name}  {scores[name][1]:.2f}", explain.overlay(shown[0], found[0])))
     title = f"What speaks for {subject.label(target)!r}, by five methods"
     note = f"with each its insertion score; in random order {scores['random order'][1]:.2f}"
+    note += f"; deletion covers with {fill:.2f}"
     _save(explain.figure(panels, title, note=note, scale=explain.Scale("little", "much")), args)
 
 
@@ -273,7 +277,7 @@ def _method(
 
         patch = getattr(args, "patch", None) or max(1, round(max(shown.shape[2:]) / 7))
         stride = getattr(args, "stride", None) or max(1, patch // 2)
-        fill = float(shown.mean()) if subject.photographs else 0.0
+        fill = _nothing(subject, shown)
         with _Progress() as progress:
             found = explain.occlusion(
                 subject.network, shown, target, patch=patch, stride=stride, fill=fill,
@@ -285,25 +289,35 @@ def _method(
             "gradcam": gradcam, "occlusion": occlusion}[name]  # fmt: skip
 
 
-def _examples(
-    subject: Subject, args: argparse.Namespace, units: list[int], zoom: int
-) -> tuple[str, Floats]:
-    """The real pictures that excite each unit most: a row of five for each."""
+def _nothing(subject: Subject, shown: Floats) -> float:
+    """What covers a place as if nothing were there: paper of a digit, the mean of a photograph."""
+    return float(shown.mean()) if subject.photographs else 0.0
+
+
+def _examples(subject: Subject, folder: Path) -> Floats:
+    """The pictures of a folder as the network takes them; of MNIST's files 10,000 digits."""
     import numpy as np
 
-    from common import explain, mnist
+    from common import mnist
 
-    if (args.examples / "train-images-idx3-ubyte.gz").exists():
-        known, _ = mnist.read(args.examples)
-        batch = known[:10_000].inputs().numpy()
-    else:
-        batch = np.concatenate(_readable(subject, args.examples))
+    if not subject.photographs and mnist.lies_in(folder):
+        known, _ = mnist.read(folder)
+        return known[:10_000].inputs().numpy()
+    return np.concatenate(_readable(subject, folder))
+
+
+def _strongest(
+    subject: Subject, known: Floats, layer: str | None, units: Sequence[int], zoom: int
+) -> Floats:
+    """Those of the pictures that excite each unit most: a row of five for each."""
+    from common import explain
+
     with _Progress() as progress:
         found = explain.top_examples(
-            subject.network, batch, units, layer=args.layer, count=5, progress=progress
+            subject.network, known, units, layer=layer, count=5, progress=progress
         )
-    chosen = batch[found.index.reshape(-1)]
-    return "real pictures", explain.sheet(chosen, columns=found.index.shape[1], zoom=zoom)
+    chosen = known[found.index.reshape(-1)]
+    return explain.sheet(chosen, columns=found.index.shape[1], zoom=zoom)
 
 
 def _readable(subject: Subject, folder: Path) -> list[Floats]:
@@ -325,6 +339,9 @@ def _asked(args: argparse.Namespace) -> tuple[Subject, Floats, int]:
 
     from common.explain import hooks
 
+    method = getattr(args, "method", "gradcam")  # all of them are scored
+    if getattr(args, "layer", None) is not None and method != "gradcam":
+        raise UsageError("--layer is for Grad-CAM: leave it out, or ask for --method gradcam")
     subject = _subject(args)
     shown = subject.read(args.picture)
     if args.target is not None:
@@ -396,6 +413,10 @@ class _Progress:
             self.bar.stop()
 
 
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=seed, default=0, help="of what is drawn at random")
+
+
 def _command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], Any], told: str, out: bool = False
 ) -> argparse.ArgumentParser:
@@ -403,7 +424,6 @@ def _command(
     parser.add_argument("--model", default="digits", help="or squeezenet, vgg19, MODEL.safetensors")
     parser.add_argument("--weights", type=Path, help="of a network of photographs: .pth or .npz")
     parser.add_argument("--labels", type=Path, help="a text file: the name of an answer a line")
-    parser.add_argument("--seed", type=seed, default=0)
     if out:
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
     parser.set_defaults(run=run)

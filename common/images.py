@@ -59,6 +59,7 @@ class ImageCNN(nn.Module):
         rng: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        rng = rng or torch.Generator().manual_seed(0)
         rows, columns = (size, size) if isinstance(size, int) else size
         stages = [(stage,) if isinstance(stage, int) else tuple(stage) for stage in filters]
         if len(labels) < 2 or len(set(labels)) != len(labels):
@@ -131,7 +132,7 @@ def _stages(
     stages: Sequence[tuple[int, ...]],
     norm: bool,
     size: tuple[int, int],
-    rng: torch.Generator | None,
+    rng: torch.Generator,
 ) -> tuple[nn.Sequential, tuple[int, int]]:
     """The convolutional part, and the size of its last maps."""
     parts: list[nn.Module] = []

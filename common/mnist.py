@@ -70,11 +70,22 @@ def read(folder: Path | str | None = None) -> tuple[Digits, Digits]:
     return _digits(pictures, labels, place), _digits(test_pictures, test_labels, place)
 
 
+def lies_in(folder: Path) -> bool:
+    """Whether MNIST's digits are in a folder, under any of the names that they come with."""
+    return _called(folder, _FILES[0]) is not None
+
+
 def _find(place: Path, name: str) -> Path:
-    for called in (f"{name}.gz", name, name.replace("-idx", ".idx")):
-        if (place / called).is_file():
-            return place / called
-    raise CommonError(f"there is no {name}.gz in {place}: name the folder of MNIST's four files")
+    if (found := _called(place, name)) is None:
+        raise CommonError(
+            f"there is no {name}.gz in {place}: name the folder of MNIST's four files"
+        )
+    return found
+
+
+def _called(place: Path, name: str) -> Path | None:
+    names = (f"{name}.gz", name, name.replace("-idx", ".idx"))
+    return next((place / called for called in names if (place / called).is_file()), None)
 
 
 def _digits(pictures: Bytes, labels: Bytes, place: Path) -> Digits:
@@ -132,8 +143,13 @@ class Recipe:
 def train(recipe: Recipe, digits: Digits, folder: Path) -> Result:
     """Learn, or go on learning in `folder`; the last HELD_BACK digits are for validation only.
 
-    Raises as `Trainer.run` does.
+    Raises as `Trainer.run` does, and CommonError if there are no others.
     """
+    if len(digits) <= HELD_BACK:
+        raise CommonError(
+            f"the last {HELD_BACK:,} digits are for validation: give more than those, not"
+            f" {len(digits):,}"
+        )
     known, held_back = digits[:-HELD_BACK], digits[-HELD_BACK:]
     seed = recipe.train.seed
     begin = network(rng=torch.Generator().manual_seed(seed))

@@ -39,11 +39,9 @@ def seal_onnx(model: bytes, facts: Mapping[str, Any]) -> bytes:
 def seal_weights(weights: bytes, facts: Mapping[str, Any]) -> bytes:
     """A safetensors file -> the same with facts and digest in its header."""
     header, numbers = _split(weights)
-    header["__metadata__"] = {
-        _FACTS: dump_facts(facts),
-        _DIGEST: hashlib.sha256(numbers).hexdigest(),
-    }
-    text = json.dumps(header, ensure_ascii=False, sort_keys=True).encode()
+    header["__metadata__"] = {_FACTS: dump_facts(facts)}
+    header["__metadata__"][_DIGEST] = _digest(header, numbers)
+    text = _json(header)
     text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
     return len(text).to_bytes(8, "little") + text + numbers
 
@@ -59,11 +57,14 @@ def open_model(path: Path) -> tuple[bytes, Facts]:
         raise CommonError(f"cannot read the model {path}: {error.strerror}") from error
     try:
         if path.suffix == ".safetensors":
-            header, content = _split(data)
+            header, numbers = _split(data)
             metadata = header.get("__metadata__", {})
+            # Of files from before the header was covered, the digest is that of the numbers alone.
+            digests = [_digest(header, numbers), hashlib.sha256(numbers).hexdigest()]
         else:
             metadata = dict(_metadata(data))
             content = data[: -len(_entry(_DIGEST, "0" * 64))]
+            digests = [hashlib.sha256(content).hexdigest()]
         facts = json.loads(metadata[_FACTS]) if _FACTS in metadata else None
     except (ValueError, AttributeError, TypeError, IndexError) as error:
         raise CommonError(f"{path} is not a model file, or a damaged one") from error
@@ -72,7 +73,7 @@ def open_model(path: Path) -> tuple[bytes, Facts]:
             f"{path} does not say how it was made: give a model that this program has exported"
         )
     # Files from before there was a digest have none.
-    if metadata.get(_DIGEST, actual := hashlib.sha256(content).hexdigest()) != actual:
+    if metadata.get(_DIGEST, digests[0]) not in digests:
         raise CommonError(f"{path} is damaged: its checksum is wrong; fetch or export it again")
     return data, facts
 
@@ -133,6 +134,16 @@ def _split(weights: bytes) -> tuple[dict[str, Any], bytes]:
     if not isinstance(header, dict):
         raise ValueError("the header is not an object")
     return header, weights[8 + length :]
+
+
+def _digest(header: Mapping[str, Any], numbers: bytes) -> str:
+    """The SHA-256 of a safetensors file, but for itself."""
+    metadata = {key: text for key, text in header.get("__metadata__", {}).items() if key != _DIGEST}
+    return hashlib.sha256(_json({**header, "__metadata__": metadata}) + numbers).hexdigest()
+
+
+def _json(header: Mapping[str, Any]) -> bytes:
+    return json.dumps(header, ensure_ascii=False, sort_keys=True).encode()
 
 
 def _entry(key: str, value: str) -> bytes:

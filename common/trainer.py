@@ -52,9 +52,9 @@ class Result:
 
 
 def best_network(result: Result, folder: Path) -> nn.Module:
-    """The network with the weights kept in FOLDER/best, or else its last, on the CPU."""
-    found = checkpoint.latest(folder / "best")
-    if found is not None:
+    """The network with the best weights of its run in FOLDER, or else its last, on the CPU."""
+    if result.best:
+        found = checkpoint.load(checkpoint.place(folder / "best", int(result.best["step"])))
         result.network.load_state_dict(found.weights)
     return result.network.float().cpu().eval()
 
@@ -140,6 +140,8 @@ class _Run:
             start=self.done, steps=self.config.steps, silent=not self.world.leads
         )
         if self.world.leads:
+            # A run that was killed may have kept better ones since, or never saved: not ours.
+            self._forget_others()
             self.log = metrics.Log(self.folder, done=self.done, tensorboard=self.config.tensorboard)
 
     def train(self, interrupt: Interrupt) -> None:
@@ -240,7 +242,8 @@ class _Run:
             weights=part["ema"] or part["weights"],
             state={"config": self.config.as_dict(), "validation": self.validation},
         )
-        if self._write(self.folder / "best", kept, keep=1):
+        # Those before it stay until a checkpoint names this one: a kill may come in between.
+        if self._write(self.folder / "best", kept):
             self.best = best
 
     def _save(self, *, must: bool = False) -> None:
@@ -258,16 +261,23 @@ class _Run:
             "best": self.best,
         }
         made = Checkpoint(step=self.done, state=state, **self.stepper.tensors())
-        if not self._write(self.folder, made, keep=self.config.keep) and must:
+        if self._write(self.folder, made):
+            checkpoint.keep_last(self.folder, self.done, self.config.keep)
+            self._forget_others()
+        elif must:
             raise CommonError(
                 f"step {self.done} could not be saved in {self.folder}; make room there, and the "
                 "same command goes on from the last checkpoint"
             )
 
-    def _write(self, folder: Path, made: Checkpoint, *, keep: int) -> bool:
+    def _forget_others(self) -> None:
+        """Leave nothing in FOLDER/best but what this run calls its best."""
+        checkpoint.keep_only(self.folder / "best", int(self.best["step"]) if self.best else None)
+
+    def _write(self, folder: Path, made: Checkpoint) -> bool:
         """Save; False, with a sentence on the display, if the disk does not take it."""
         try:
-            checkpoint.save(folder, made, keep=keep)
+            checkpoint.save(folder, made)
         except OSError as error:
             self.display.note(
                 f"step {made.step} could not be saved in {folder} ({error.strerror}); "

@@ -1,9 +1,10 @@
 """The lecture's claims, measured: python -m experiments [NAME ...] --data DATA
 
-DATA holds images/mnist, go/{train,val} and speech/{commands,noise}, laid out as
-docs/experiments.md says. Each experiment is trained anew with all its seeds; then its numbers go
-into experiments/results, its picture into docs/pictures, its table into docs/experiments.md. What
-was stopped goes on with --go-on; --draw only makes pictures and tables of what is there.
+DATA holds images/mnist, go/{train,val} and speech/{commands,fsdd,noise,synthetic}, laid out as
+docs/experiments.md says. Each experiment is trained anew with all its seeds (but for the long runs
+of speech-whole, which are kept in runs/ and go on there); then its numbers go into
+experiments/results, its picture into docs/pictures, its table into docs/experiments.md. What was
+stopped goes on with --go-on; --draw only makes pictures and tables of what is there.
 """
 
 from __future__ import annotations
@@ -56,20 +57,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"there is no experiment {unknown[0]}: name one of {', '.join(ALL)}")
     if args.data is None and not args.draw:
         parser.error("name the folder of the data: --data DATA")
-    try:
-        for name in args.names or ALL:
-            experiment = ALL[name]
-            runs = kept(name) if args.draw or args.go_on else []
+    failed = False
+    for name in args.names or ALL:
+        experiment = ALL[name]
+        runs = kept(name) if args.draw or args.go_on else []
+        try:
             if not args.draw:
                 seeds = args.seeds or experiment.seeds
                 runs = measured(experiment, args.data, runs, seeds, args.jobs)
-            table = Table(experiment, runs)
-            if table.complete:
-                show(table)
-    except CommonError as error:
-        print(f"experiments: {error}", file=sys.stderr)
-        return 1
-    return 0
+        except CommonError as error:  # the others may need nothing of what is missing
+            print(f"experiments: {name}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        table = Table(experiment, runs)
+        if table.complete:
+            show(table)
+    return int(failed)
 
 
 def measured(

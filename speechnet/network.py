@@ -200,6 +200,7 @@ class WordNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.labels = config, tuple(labels)
+        rng = rng or torch.Generator().manual_seed(0)
         self.frames = FrameNetwork(config, bands, rng)
         self.head = WordHead(config, len(self.labels), rng)
         self.spotter = SpotHead(config, len(self.labels), rng)

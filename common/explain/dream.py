@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -41,9 +42,9 @@ class Dreaming:
     jitter: int = 32
 
     def __post_init__(self) -> None:
-        if self.octaves < 1 or self.steps < 1 or self.rate <= 0 or self.jitter < 0:
+        if self.octaves < 1 or self.steps < 1 or not 0 < self.rate < inf or self.jitter < 0:
             raise CommonError(f"octaves, steps and rate must be above 0, jitter not below: {self}")
-        if not self.scale > 1:
+        if not 1 < self.scale < inf:
             raise CommonError(f"scale must be above 1, got {self.scale}")
 
 

@@ -170,7 +170,10 @@ def indices(flat: Tensor, target: int | Sequence[int] | Tensor | None) -> Tensor
 
 def _one_each(target: int | Sequence[int] | Tensor, inputs: int) -> Tensor:
     """An index for each of so many inputs: int64 [input]."""
-    chosen = torch.as_tensor(target)
+    try:
+        chosen = torch.as_tensor(target)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CommonError(f"a target is an index, or one index an input, not {target}") from error
     if chosen.dtype.is_floating_point or chosen.dtype == torch.bool or chosen.ndim > 1:
         raise CommonError("a target is an index, or one index an input")
     if chosen.ndim == 1 and len(chosen) != inputs:
@@ -235,6 +238,26 @@ def per_axis(value: int | Sequence[int], axes: Sequence[int], what: str) -> tupl
             f"{what} is a number from 1 for each of the input's {len(axes)} axes, got {value}"
         )
     return found
+
+
+def weighted(model: nn.Module, input: Input) -> list[str]:
+    """The parts with weights of their own that run for an input, in order, whatever they give; the
+    model itself, if it is one, is "".
+
+    >>> weighted(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), np.zeros((1, 1, 8, 8)))
+    ['0']
+    """
+    ran: dict[str, None] = {}
+
+    def keep(name: str, module: nn.Module, inputs: object, output: object) -> None:
+        ran[name] = None
+
+    with looking(model), torch.no_grad(), ExitStack() as stack:
+        for name, part in model.named_modules():
+            if next(part.parameters(recurse=False), None) is not None:
+                stack.enter_context(part.register_forward_hook(partial(keep, name)))
+        run(model, tensor(model, input))
+    return list(ran)
 
 
 def layers(model: nn.Module, input: Input) -> dict[str, tuple[int, ...]]:

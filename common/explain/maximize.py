@@ -61,11 +61,12 @@ class Ascent:
     noise: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.rate <= 0:
+        if self.steps < 1 or not 0 < self.rate < math.inf:
             raise CommonError(f"steps and rate must be above 0, got {self.steps} and {self.rate}")
-        if min(self.l1, self.l2, self.tv, self.jitter, self.noise, self.pen) < 0:
+        shares = (self.l1, self.l2, self.tv, self.jitter, self.noise, self.pen)
+        if not all(0 <= share < math.inf for share in shares):
             raise CommonError("l1, l2, tv, jitter, noise and pen must not be below 0")
-        if not self.span[0] < self.span[1]:
+        if not -math.inf < self.span[0] < self.span[1] < math.inf:
             raise CommonError(f"span goes from low to high, got {self.span}")
         if self.fourier and self.pen:
             raise CommonError("an input is drawn by a pen or in frequencies, not both")
@@ -132,12 +133,14 @@ def _units(
     """int64 [unit]. Raises CommonError for one that the layer does not have."""
     with torch.no_grad():
         total = activations(model, start, layer).shape[1]
-    units = torch.arange(total) if target is None else torch.as_tensor(target).reshape(-1)
-    for unit in units:
+    asked = [target] if isinstance(target, int) else range(total) if target is None else target
+    if not len(asked):
+        raise CommonError("name at least one unit")
+    for unit in asked:
         if not 0 <= unit < total:
             place = f"layer {layer!r}" if layer else "the output"
-            raise CommonError(f"{place} has no unit {int(unit)}: they go from 0 to {total - 1}")
-    return units.long()
+            raise CommonError(f"{place} has no unit {unit}: they go from 0 to {total - 1}")
+    return torch.tensor([int(unit) for unit in asked])
 
 
 def activations(model: nn.Module, inputs: Tensor, layer: str | None) -> Tensor:
@@ -170,11 +173,11 @@ def _climb(
     chosen = units.to(start.device)[:, None]
     moved = torch.zeros(len(units), dtype=torch.bool, device=start.device)
     best = torch.full((len(units),), -math.inf, device=start.device)
-    result = torch.full((len(units), *start.shape[1:]), math.nan).to(start)
+    result = torch.full((len(units), *start.shape[1:]), math.nan).to(parameter)
     axes = list(range(2, start.ndim))
 
     def score(shown: Tensor) -> Tensor:
-        found = activations(model, shown, layer)
+        found = activations(model, shown.to(start.dtype), layer).float()
         return (found.log_softmax(1) if how.against and layer is None else found).gather(1, chosen)
 
     def keep() -> None:
@@ -231,7 +234,9 @@ def _cost(picture: Tensor, how: Ascent) -> Tensor:
 def _canvas(
     start: Tensor, count: int, how: Ascent, rng: torch.Generator
 ) -> tuple[nn.Parameter, Callable[[], Tensor]]:
-    """What is climbed, and how it is drawn as pictures [count, channel, *axes]."""
+    """What is climbed, and how it is drawn as pictures [count, channel, *axes]. Both are of
+    single precision at least: half has neither the steps for small changes nor an FFT."""
+    start = start.to(torch.promote_types(start.dtype, torch.float32))
     low, high = how.span
     axes = start.shape[2:]
     if how.colours and start.shape[1] != 3:

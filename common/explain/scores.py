@@ -179,19 +179,19 @@ def sanity(
     method: a model -> its map, with a fixed target: `lambda m: saliency(m, input, 3)`.
     Returns, by layer, the rank correlation of the map with the first one when this layer and all
     behind it are random. A method that shows what the model learnt falls towards 0.
+    Raises CommonError if no part of the model that runs has weights.
     """
     rng = rng or torch.Generator().manual_seed(0)
-    ran = hooks.layers(model, input)
+    ran = hooks.weighted(model, input)
+    if not ran:
+        raise CommonError("nothing that runs in the model has weights to make random")
     before = np.asarray(method(model))
     with torch.inference_mode(False), torch.no_grad():
         spoilt = copy.deepcopy(model)
     found = {}
     for name in reversed(ran):
-        own = list(spoilt.get_submodule(name).named_parameters(recurse=False))
-        if not own:
-            continue
         with torch.inference_mode(False), torch.no_grad():
-            for _, values in own:
+            for values in spoilt.get_submodule(name).parameters(recurse=False):
                 deviation = float(values.float().std(correction=0))
                 noise = torch.randn(values.shape, generator=rng) * deviation
                 # The same mean, or a norm's scales of about 1 would silence the network.

@@ -8,8 +8,10 @@ suit any network.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import torch
@@ -19,6 +21,8 @@ from torch.nn import functional
 from common.errors import CommonError
 from common.explain import hooks
 from common.explain.hooks import Array, Input
+
+log = logging.getLogger(__name__)
 
 Watch = Callable[[int, int, float, Callable[[], Array]], None]
 """Called after every step: steps done, all, the loss, and what draws the picture as it is now."""
@@ -47,9 +51,9 @@ class Styling:
     colours: Literal["style", "content"] = "style"
 
     def __post_init__(self) -> None:
-        if self.scales < 1 or self.steps < 1 or self.rate <= 0 or not 0 < self.fewer <= 1:
+        if self.scales < 1 or self.steps < 1 or not 0 < self.rate < inf or not 0 < self.fewer <= 1:
             raise CommonError(f"scales, steps, rate and fewer must be above 0: {self}")
-        if self.content < 0 or self.smooth < 0:
+        if not (0 <= self.content < inf and 0 <= self.smooth < inf):
             raise CommonError(f"content and smooth must not be below 0: {self}")
         if self.optimizer not in ("adam", "lbfgs") or self.colours not in ("style", "content"):
             raise CommonError(
@@ -81,7 +85,8 @@ def style(
     content: [1, 3, row, column], 0 to 1 -> the same shape. styles: one such picture or several, of
     any sizes; weights: what share each has, all the same if not said.
     style_layers, content_layer: the first of each block and the second of the fourth, for a VGG.
-    Nothing is random: the picture starts as the content.
+    Nothing is random: the picture starts as the content. Scales too small for the network are left
+    out, which the log tells. Raises CommonError if all are.
     """
     how = how or Styling()
     with hooks.looking(model):
@@ -95,14 +100,11 @@ def style(
         if not names or what is None:
             found, second = vgg_layers(model)
             names, what = names or found, what or second
-        picture, plan = things, how.plan()
-        for scale, steps in enumerate(plan):
-            smaller = 2 ** (-(how.scales - 1 - scale) / 2)
-            size = [max(1, round(side * smaller)) for side in things.shape[2:]]
-            target = _Target(model, _resized(things, size), manners, shares, names, what, smaller)
-            picture = _paint(
-                _resized(picture, size), target, how, steps, _told(watch, plan, scale, things, how)
-            )
+        targets = _targets(model, things, manners, shares, names, what, how.scales)
+        picture, plan = things, how.plan()[: len(targets)]
+        for scale, (target, steps) in enumerate(zip(targets, plan, strict=True)):
+            told = _told(watch, plan, scale, things, how)
+            picture = _paint(_resized(picture, target.size), target, how, steps, told)
         return hooks.array(_finished(picture, things, how))
 
 
@@ -126,6 +128,29 @@ def vgg_layers(model: nn.Module) -> tuple[list[str], str]:
     return [block[0] for block in blocks[:5]], deep[min(1, len(deep) - 1)]
 
 
+def _targets(
+    model: nn.Module,
+    things: Tensor,
+    manners: Sequence[Tensor],
+    shares: Sequence[float],
+    names: Sequence[str],
+    what: str,
+    scales: int,
+) -> list[_Target]:
+    """What the picture is to be like at each scale that the network takes, the smallest first."""
+    found: list[_Target] = []
+    for scale in range(scales):
+        smaller = 2 ** (-scale / 2)
+        try:
+            found.append(_Target(model, things, manners, shares, names, what, smaller))
+        except CommonError:
+            if not found:
+                raise
+            log.warning("pictures at %.0f%% are too small for the network", 100 * smaller)
+            break
+    return found[::-1]
+
+
 class _Target:
     """What the picture is to be like, at one scale."""
 
@@ -140,8 +165,9 @@ class _Target:
         smaller: float,
     ) -> None:
         self.model, self.names, self.what = model, names, what
+        self.size = [max(1, round(side * smaller)) for side in things.shape[2:]]
         with torch.no_grad():
-            self.things = self._maps(things)[what]
+            self.things = self._maps(_resized(things, self.size))[what]
             self.grams = {name: torch.zeros(()) for name in names}
             for manner, share in zip(manners, shares, strict=True):
                 size = [max(1, round(side * smaller)) for side in manner.shape[2:]]
@@ -253,7 +279,7 @@ def _several(styles: Input | Sequence[Input]) -> list[Input]:
 
 def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
     shares = [1.0] * count if weights is None else [float(weight) for weight in weights]
-    if len(shares) != count or min(shares) < 0 or not sum(shares) > 0:
+    if len(shares) != count or min(shares) < 0 or not 0 < sum(shares) < inf:
         raise CommonError(f"each of the {count} styles needs a weight, above 0 together: {weights}")
     return [share / sum(shares) for share in shares]
 

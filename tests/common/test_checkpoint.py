@@ -52,6 +52,7 @@ def test_any_layout_and_shared_memory_is_saved_as_plain_numbers(tmp_path: Path) 
 def test_the_last_two_stay(tmp_path: Path) -> None:
     for step in (5, 10, 9_999_999, 100_000_000):
         checkpoint.save(tmp_path, make(step))
+        checkpoint.keep_last(tmp_path, step, 2)
     assert steps(tmp_path) == ["step-09999999", "step-100000000"]
     newest = checkpoint.latest(tmp_path)
     assert newest is not None

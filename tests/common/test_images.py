@@ -58,6 +58,13 @@ def test_networks_that_cannot_be_are_refused(options: dict[str, object], told: s
         common.ImageCNN(**options)  # type: ignore[arg-type]
 
 
+def test_a_network_is_the_same_each_time_and_touches_nobody_s_random_numbers() -> None:
+    before = torch.get_rng_state()
+    one, other = (common.ImageCNN().state_dict() for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_a_network_saved_is_the_same_when_loaded(tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     network = common.ImageCNN(("a", "b"), channels=3, size=(20, 30), rng=rng).eval()

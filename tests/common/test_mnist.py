@@ -186,6 +186,14 @@ def test_training_learns_saves_and_resumes(
     assert "(not the same: digits, labels)" in capsys.readouterr().err
 
 
+def test_digits_that_leave_nothing_to_learn_from_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_mnist(tmp_path / "data", 3000)
+    assert main(["mnist", "train", "--data", str(data), "-o", str(tmp_path / "run")]) == 1
+    assert "5,000 digits are for validation: give more than those, not" in capsys.readouterr().err
+
+
 def test_of_all_states_the_best_is_exported(tmp_path: Path) -> None:
     known, test = mnist.read(write_mnist(tmp_path, 5200))
     recipe = mnist.Recipe(

@@ -19,7 +19,7 @@ from common.device import World, autocast_dtype, can_compile, find, to_device, t
 from common.errors import CommonError
 from common.prefetch import prefetch
 from common.step import Stepper
-from common.trainer import Result, Trainer
+from common.trainer import Result, Trainer, best_network
 
 CPU = torch.device("cpu")
 
@@ -205,6 +205,56 @@ def test_best_keeps_the_weights_of_the_best_validation(tmp_path: Path) -> None:
     assert not same(averages[2], kept.weights)
 
 
+class Killed(Exception):
+    """What a kill leaves behind, without one."""
+
+
+def test_what_a_killed_run_has_kept_is_never_another_run_s_best(tmp_path: Path) -> None:
+    rising = iter(range(9))
+
+    def killed(network: nn.Module) -> dict[str, float]:
+        if (number := next(rising)) == 4:
+            raise Killed
+        return {"accuracy": number}
+
+    how = {"validate_every": 1, "best": "accuracy", "checkpoint_every": 600}
+    with pytest.raises(Killed):
+        run(tmp_path, validate=killed, steps=20, **how)
+    assert (tmp_path / "best" / "step-00000004").exists()
+    numbers = iter([1.0, 3.0, 2.0])
+    result = run(tmp_path, validate=lambda _: {"accuracy": next(numbers)}, steps=3, **how)
+    assert result.best["step"] == 2
+    assert [path.name for path in (tmp_path / "best").iterdir()] == ["step-00000002"]
+    kept = checkpoint.load(tmp_path / "best" / "step-00000002")
+    assert same(weights(best_network(result, tmp_path)), kept.weights)
+
+
+def test_the_best_that_a_checkpoint_names_is_there_whatever_came_after_it(tmp_path: Path) -> None:
+    numbers = iter([1.0, 2.0, 3.0])
+
+    def killed(network: nn.Module) -> dict[str, float]:
+        if (number := next(numbers)) == 3.0:
+            raise Killed
+        return {"accuracy": number}
+
+    how = {"validate_every": 2, "best": "accuracy", "steps": 8}
+    save = checkpoint.save
+
+    def saving(folder: Path, made: checkpoint.Checkpoint) -> Path:
+        if folder == tmp_path and made.step > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return save(folder, made)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(checkpoint, "save", saving)
+        with pytest.raises(Killed):
+            run(tmp_path, validate=killed, **how)
+    result = run(tmp_path, validate=lambda _: {"accuracy": 0.0}, **how)
+    assert result.best == {"step": 2, "accuracy": 1.0}
+    kept = checkpoint.load(tmp_path / "best" / "step-00000002")
+    assert same(weights(best_network(result, tmp_path)), kept.weights)
+
+
 def test_a_validation_that_is_not_finite_is_never_the_best(tmp_path: Path) -> None:
     numbers = iter([math.nan, 3.0, -math.inf, 2.0])
     result = run(
@@ -260,10 +310,10 @@ def test_ten_steps_in_a_row_that_are_not_finite_end_the_run(tmp_path: Path) -> N
 def full_disk(monkeypatch: pytest.MonkeyPatch, *, while_step: range) -> None:
     save = checkpoint.save
 
-    def saving(folder: Path, made: checkpoint.Checkpoint, *, keep: int = 2) -> Path:
+    def saving(folder: Path, made: checkpoint.Checkpoint) -> Path:
         if made.step in while_step:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return save(folder, made, keep=keep)
+        return save(folder, made)
 
     monkeypatch.setattr(checkpoint, "save", saving)
 

@@ -30,6 +30,10 @@ def test_the_page_speaks_of_no_experiment_that_was_not_measured() -> None:
     assert not [name for name in ALL if f"<!-- {name} -->" in page and name not in MEASURED]
 
 
-def test_data_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["digits-sharing", "--data", str(tmp_path)]) == 1
-    assert "experiments: there is no train-images" in capsys.readouterr().err
+def test_data_that_is_not_there_is_told_of_each_experiment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["digits-sharing", "speech-twins", "--data", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "experiments: digits-sharing: there is no train-images" in told
+    assert "experiments: speech-twins: cannot read" in told

@@ -138,6 +138,12 @@ def test_a_missing_class_is_told(target: int | list[int]) -> None:
         explain.saliency(seeded(Awkward, 1), GREY, target)
 
 
+@pytest.mark.parametrize("target", ["five", 99999999999999999999, [[1]]])
+def test_what_is_no_class_is_told(target: Any) -> None:
+    with pytest.raises(CommonError, match="a target is an index"):
+        explain.saliency(seeded(Awkward, 1), GREY, target)
+
+
 def test_a_score_that_does_not_depend_on_the_input_is_told() -> None:
     class Blind(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:

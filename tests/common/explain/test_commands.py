@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -83,9 +84,21 @@ def test_wrong_questions_get_a_sentence(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("tool", ["saliency", "sanity"])
+def test_a_layer_that_a_method_has_no_use_for_is_wrong_usage(
+    tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["explain", tool, FIVE, "-o", str(tmp_path / "out.png")]
+    assert main([*command, "--method", "gradient", "--layer", "features.3"]) == 2
+    assert "--layer is for Grad-CAM" in capsys.readouterr().err
+    assert main([*command, "--method", "gradcam", "--layer", "features.3"]) == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["occlusion", FIVE, "--layer", "features.3"],
+        ["maximize", "--steps", "0"],
         ["occlusion", FIVE, "--patch", "0"],
         ["occlusion", FIVE, "--stride", "0"],
         ["saliency", FIVE, "--seed", "99999999999999999999"],
@@ -107,9 +120,12 @@ def test_examples_without_a_digit_are_left_out_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (50, 50), "white").save(tmp_path / "empty.png")
+    never = Mock(side_effect=AssertionError("nothing is climbed for examples that there are not"))
     command = ["explain", "maximize", "--target", "5", "--steps", "2", "--examples", str(tmp_path),
                "-o", str(tmp_path / "out.jpg")]  # fmt: skip
-    assert main(command) == 1
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(explain, "maximize", never)
+        assert main(command) == 1
     assert "no picture in" in capsys.readouterr().err
     shutil.copy(FIVE, tmp_path)
     assert main(command) == 0

@@ -1,11 +1,13 @@
 """Deep Dream and style transfer: they climb, they end where they should, they repeat."""
 
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from torch import nn
 from common import ImageCNN, explain, pictures, pretrained
 from common.cli import main
 from common.errors import CommonError
-from common.explain import Dreaming, Styling, hooks
+from common.explain import Ascent, Dreaming, Styling, hooks
 from common.explain.style import gram, vgg_layers
 
 ROOT = Path(__file__).parents[3]
@@ -164,9 +166,41 @@ def test_colours_can_be_kept(trunk: nn.Module) -> None:
     np.testing.assert_allclose(made[0][:, inside], own[0][:, inside], atol=1e-4)
 
 
+@pytest.mark.parametrize(("content", "painting"), [(20, 40), (40, 20)])
+def test_scales_too_small_for_the_network_are_left_out(
+    content: int, painting: int, trunk: nn.Module, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures = [RNG.random((1, 3, side, side), np.float32) for side in (content, painting)]
+    steps: list[int] = []
+    with caplog.at_level(logging.WARNING):
+        found = explain.style(
+            trunk, *pictures, how=Styling(scales=9, steps=3),
+            watch=lambda done, total, loss, draw: steps.append(total),
+        )  # fmt: skip
+    assert found.shape == pictures[0].shape
+    assert "too small for the network" in caplog.text
+    assert set(steps) == {len(steps)}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: Dreaming(rate=x), lambda x: Dreaming(scale=x), lambda x: Styling(rate=x),
+        lambda x: Styling(content=x), lambda x: Styling(smooth=x), lambda x: Ascent(rate=x),
+        lambda x: Ascent(l1=x), lambda x: Ascent(span=(0, x)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_finite_number_is_refused(make: Callable[[float], object], value: float) -> None:
+    with pytest.raises(CommonError):
+        make(value)
+
+
 def test_styles_without_fitting_weights_are_refused(trunk: nn.Module) -> None:
     with pytest.raises(CommonError, match="each of the 2 styles needs a weight"):
         explain.style(trunk, PHOTO, [PHOTO, PHOTO], weights=[1])
+    with pytest.raises(CommonError, match="each of the 2 styles needs a weight"):
+        explain.style(trunk, PHOTO, [PHOTO, PHOTO], weights=[1, math.inf])
     with pytest.raises(CommonError, match="one colour picture each"):
         explain.style(trunk, PHOTO[:, :1], PHOTO)
 

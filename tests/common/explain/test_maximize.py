@@ -112,6 +112,20 @@ def test_the_same_seed_gives_the_same_picture(edges: nn.Module) -> None:
 def test_a_missing_unit_is_told(edges: nn.Module) -> None:
     with pytest.raises(CommonError, match="has no unit 7: they go from 0 to 2"):
         explain.maximize(edges, GREY, [7], layer="1")
+    with pytest.raises(CommonError, match="has no unit 99999999999999999999"):
+        explain.maximize(edges, GREY, 99999999999999999999, layer="1")
+    with pytest.raises(CommonError, match="at least one unit"):
+        explain.maximize(edges, GREY, [], layer="1")
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("how", [Ascent(steps=20, pen=0.9), Ascent(steps=20, fourier=True)])
+def test_a_model_of_another_precision_is_climbed_as_well(
+    edges: nn.Module, how: Ascent, kind: torch.dtype
+) -> None:
+    expected = explain.maximize(edges, GREY, [0, 1], layer="1", how=how)
+    found = explain.maximize(edges.to(kind), GREY, [0, 1], layer="1", how=how)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
 
 
 def test_progress_ends_at_the_end(edges: nn.Module) -> None:

@@ -1,5 +1,7 @@
 """Deletion, insertion and the sanity check on cases that can be counted by hand."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -74,6 +76,40 @@ def test_the_sanity_check_tells_a_map_of_the_model_from_one_of_the_input() -> No
     assert abs(learnt["first"]) < 0.3
     shown = explain.sanity(model, batch, lambda other: batch)
     assert set(shown.values()) == {1.0}
+
+
+class Heard(nn.Module):
+    """A convolution, and a recurrence, which gives no tensor but a pair."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(1, 4, 3)
+        self.recurrence = nn.GRU(4, 3, batch_first=True)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        return self.recurrence(self.first(sound).transpose(1, 2))[0][:, -1]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("make", "axes", "names"),
+    [(Heard, (9,), ["recurrence", "first"]), (lambda: nn.Conv2d(1, 2, 3), (5, 5), [""])],
+)
+def test_every_part_with_weights_is_made_random(
+    make: type[nn.Module], axes: tuple[int, ...], names: list[str]
+) -> None:
+    model = seeded(make)
+    batch = np.random.default_rng(0).random((1, 1, *axes), np.float32)
+    spoilt: list[nn.Module] = []
+
+    def method(other: nn.Module) -> np.ndarray:
+        spoilt.append(copy.deepcopy(other))
+        return batch
+
+    assert list(explain.sanity(model, batch, method)) == names
+    for before, after in zip(model.parameters(), spoilt[-1].parameters(), strict=True):
+        assert not torch.equal(before, after)
+    with pytest.raises(CommonError, match="nothing that runs in the model has weights"):
+        explain.sanity(nn.ReLU(), batch, lambda other: batch)
 
 
 def test_ranks_share_a_place_where_values_are_equal() -> None:
