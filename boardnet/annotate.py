@@ -2,7 +2,8 @@
 
 Nothing that was in the file is changed: bytes are only inserted, and only ASCII, so that every
 property, variation, comment and encoding stays as it was, other games of the file included.
-Under each move a comment says how expected it was; labels A, B, C... show the likeliest next moves.
+Under each move a comment says how expected it was; labels A, B, C... show the likeliest next moves,
+on the last node before the next one, where every stone is set up that it was predicted with.
 With a calibrated value, SBKV has Black's chance to win in percent, which Sabaki draws as a graph.
 """
 
@@ -30,6 +31,8 @@ def annotated(data: bytes, review: Review, number: int = 1) -> bytes:
     Raises BoardnetError if the file's encoding is so broken that its bytes cannot be kept.
     """
     mark, text, codec = decoded(data)
+    if not codec:
+        raise BoardnetError("the games of this file are in several encodings: save it as UTF-8")
     if mark + encoded(text, codec) != data:
         raise BoardnetError("the bytes of this record do not fit its encoding: save it as UTF-8")
     begin, tree = _tree(text, number)
@@ -54,24 +57,33 @@ def _insertions(tree: sgf.Tree, review: Review) -> Iterator[tuple[int, str]]:
     """What comes where in the tree's text, in order."""
     played = {one.number: one for one in review.played}
     rows = review.game.rows
-    position, moves = 0, 0
-    while (node := sgf.read_node(tree.text, position)) is not None:
-        position = node.end
-        own = {name for name, _ in node.properties if name in ("B", "W")}
-        said = [_comment(played[moves + k + 1], rows) for k in range(len(own))
-                if moves + k + 1 in played]  # fmt: skip
+    moves = 0
+    nodes = list(_main_line(tree.text))
+    for k, node in enumerate(nodes):
+        own = _colours(node)
+        numbers = range(moves + 1, moves + 1 + len(own))
+        said = [_comment(played[number], rows) for number in numbers if number in played]
         moves += len(own)
-        following = played.get(moves + 1)
-        labels = _labels(following, node) if following else ""
-        if moves == 0 and node.start == _first(tree) and not own:
+        if k == 0 and not own:
             said.append(_summary(review))
-        chance = review.black_wins(moves) if own and moves < len(review.boards) else None
+        labels, chance = "", None
+        # Nodes without a move may set up stones, which the next prediction was made with.
+        if k + 1 == len(nodes) or _colours(nodes[k + 1]):
+            labels = _labels(played[moves + 1], node) if moves + 1 in played else ""
+            chance = review.black_wins(moves) if 0 < moves < len(review.boards) else None
         yield from _into(tree.text, node, "\n".join(said), labels, chance)
 
 
-def _first(tree: sgf.Tree) -> int:
-    root = sgf.read_node(tree.text, 0)
-    return root.start if root else -1
+def _main_line(text: str) -> Iterator[sgf.Node]:
+    position = 0
+    while (node := sgf.read_node(text, position)) is not None:
+        position = node.end
+        yield node
+
+
+def _colours(node: sgf.Node) -> set[str]:
+    """Who moves in a node; both may."""
+    return {name for name, _ in node.properties if name in ("B", "W")}
 
 
 def _into(

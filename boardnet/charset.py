@@ -16,16 +16,18 @@ how often its language writes each character and by whether the brackets still m
 import codecs
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import NamedTuple
 
-_DECLARED = re.compile(rb"CA\s*\[\s*([^\]\s]{1,40})\s*\]")
+DECLARED = re.compile(rb"CA\s*\[\s*([^\]\s]{1,40})\s*\]")
+UTF_8 = "utf-8-sig"  # with or without a mark of order
 # Python calls some things a codec that are no character set; they would change this.
 _PROBE = rb"(;B[pd]C[\u0041+AGE-~])"
 _WIDER = {
     **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
     **dict.fromkeys(("big5", "cp950"), "big5hkscs"),
     **{"shift_jis": "cp932", "euc_jp": "euc_jis_2004", "iso2022_jp": "iso2022_jp_ext"},
-    **{"euc_kr": "cp949", "utf-8": "utf-8-sig", "ascii": "latin-1", "iso8859-1": "latin-1"},
+    **{"euc_kr": "cp949", "utf-8": UTF_8, "ascii": "latin-1", "iso8859-1": "latin-1"},
 }
 _SEVEN_BIT = ("iso2022", "hz")  # these hide in bytes that are valid UTF-8
 _ESCAPES = {b"\x1b$B": "iso2022_jp_ext", b"\x1b$@": "iso2022_jp_ext", b"\x1b$)C": "iso2022_kr"}
@@ -48,8 +50,10 @@ def _keep(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(KEEP, _keep)
 
 
-def charset(data: bytes) -> str:
+def charset(data: bytes, claim: str | None = None) -> str:
     """The name of a Python codec that reads `data`, the beginning of a file or all of it.
+
+    claim: the codec that CA named before `data`, which counts where there is no CA in it.
 
     Marks of order come first, then UTF-8 if it fits (text in another encoding hardly ever does,
     whatever CA says), then what the text looks like; the record's own CA counts as evidence.
@@ -64,27 +68,32 @@ def charset(data: bytes) -> str:
     for name, start in _UTF_16.items():
         if (at := start.search(data)) and at.start() % 2 == 0:
             return name
-    found = _DECLARED.search(data)
-    declared = _codec(found[1].decode("latin-1")) if found else None
+    found = DECLARED.search(data)
+    declared = codec_of(found[1]) if found else claim
     if declared and declared.startswith(_SEVEN_BIT):
         hidden = [declared]
     else:
         hidden = [name for escape, name in _ESCAPES.items() if escape in data]
     for name in hidden:
-        if _reads(name, data):
+        if reads(name, data):
             return name
-    if _reads("utf-8-sig", data) and (
+    if reads(UTF_8, data) and (
         # One name in forty in GBK is UTF-8 as well, but only in characters of two bytes.
-        declared in (None, "utf-8-sig") or data.isascii() or _LONG.search(data)
+        declared in (None, UTF_8) or data.isascii() or _LONG.search(data)
     ):
-        return "utf-8-sig"
+        return UTF_8
     return _likeliest(data, declared)
 
 
-def _codec(name: str) -> str | None:
-    """Python's name for the encoding that a record calls `name`; None for what is not one."""
+@lru_cache(1 << 8)
+def codec_of(claim: bytes) -> str | None:
+    """Python's name for the encoding that a CA names; None for what is not one.
+
+    >>> codec_of(b"GB2312"), codec_of(b"utf8"), codec_of(b"Windows")
+    ('gb18030', 'utf-8-sig', None)
+    """
     try:
-        found = codecs.lookup(name).name
+        found = codecs.lookup(claim.decode("latin-1")).name
         if not found.startswith(_SEVEN_BIT) and _PROBE.decode(found) != _PROBE.decode("ascii"):
             return None
         codecs.getincrementaldecoder(found)("replace").decode(_PROBE)
@@ -93,7 +102,8 @@ def _codec(name: str) -> str | None:
     return _WIDER.get(found, found)
 
 
-def _reads(name: str, data: bytes) -> bool:
+def reads(name: str, data: bytes) -> bool:
+    """Whether all of `data` is text in the encoding `name`."""
     try:
         # Not final: the beginning of a file may stop in the middle of a character.
         codecs.getincrementaldecoder(name)("strict").decode(data)

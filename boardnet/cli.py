@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from boardnet import explain_cli
 from boardnet.errors import BoardnetError
+from boardnet.games_cli import (
+    ALL_GAMES,
+    add_choice,
+    game_or_all,
+    naming,
+    place,
+    say_notes,
+    say_others,
+    told,
+)
 from boardnet.making_cli import Refusal, add_answering, add_commands
 from common import command
 from common.arguments import natural, positive
-from common.errors import CommonError
+from common.errors import CommonError, UsageError
 
 if TYPE_CHECKING:
     from boardnet.game import Game
     from boardnet.predictor import Prediction, Predictor
-
-ALL_GAMES = 0
-"""Instead of a game's number, which are counted from 1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +43,7 @@ def predict(args: argparse.Namespace) -> int:
     from boardnet.predictor import Predictor
 
     if args.game == ALL_GAMES and args.variation != 1:
-        raise BoardnetError("--variation is one of a game: name that game, not all")
+        raise UsageError("--variation is one of a game: name that game, not all")
     refused = Refusal()
     paths = _files(args.games, refused)
     predictor = Predictor.load(args.weights)
@@ -45,24 +52,27 @@ def predict(args: argparse.Namespace) -> int:
 
         check_writable(args.draw)
         if len(paths) > 1 or args.all or args.game == ALL_GAMES:
-            raise BoardnetError("--draw makes one picture: name one game and one turn")
+            raise UsageError("--draw makes one picture: name one game and one turn")
     for path in _counted("predicting", paths):
         try:
-            for number, name, game in _lines(path, args.game, args.variation, refused):
-                told = _told(name, number)
+            for number, name, game in _lines(path, args, refused):
+                which = told(name, number)
                 try:
-                    found = _predicted(predictor, game, args)
+                    with naming(which):
+                        found = _predicted(predictor, game, args)
                 except BoardnetError as error:
-                    refused(BoardnetError(f"{told}: {error}"))
+                    refused(error)
                     continue
-                _say_notes(told, (*game.notes, *found[0].notes))
+                say_notes(which, (*game.notes, *found[0].notes))
                 for prediction in found:
                     if args.json:
-                        print(json.dumps(_place(path, name, number) | _answer(prediction)))
+                        print(json.dumps(place(path, name, number) | _answer(prediction)))
                     else:
-                        print(_drawn(told, prediction))
+                        print(_drawn(which, prediction))
                 if args.draw:
                     write(predicted(path.name, found[-1]), args.draw)
+            if args.game is None:
+                say_others(path)
         except CommonError as error:
             refused(error)
     return refused.status
@@ -73,28 +83,12 @@ def _files(places: Sequence[Path], refused: Refusal) -> list[Path]:
     from boardnet.records import files
 
     found: list[Path] = []
-    for place in places:
+    for one in places:
         try:
-            found += files(place)
+            found += files(one)
         except BoardnetError as error:
             refused(error)
     return found
-
-
-def _told(name: str, number: int) -> str:
-    """What a game is called to a person: its file, and which of it."""
-    return f"{name}, game {number}" if number > 1 else name
-
-
-def _place(path: Path, name: str, number: int) -> dict[str, Any]:
-    """The same in JSON. name: of the game's file, in `path` if that is an archive."""
-    entry = {} if name == str(path) else {"entry": name.removeprefix(f"{path}/")}
-    return {"file": str(path), **entry, "game": number}
-
-
-def _say_notes(told: str, notes: Sequence[str]) -> None:
-    for note in notes:
-        print(f"boardnet: {told}: {note}", file=sys.stderr)
 
 
 def _predicted(predictor: Predictor, game: Game, args: argparse.Namespace) -> list[Prediction]:
@@ -108,18 +102,16 @@ def _predicted(predictor: Predictor, game: Game, args: argparse.Namespace) -> li
 
 
 def _lines(
-    path: Path, number: int, variation: int, refused: Refusal
+    path: Path, args: argparse.Namespace, refused: Refusal
 ) -> Iterator[tuple[int, str, Game]]:
-    """A game's main line, 1, or one of its variations, counted in the order of the file; or the
-    main lines of all games of a file. As `records.numbered` gives them."""
+    """One line of play of a game, or the main lines of all games of a file, as `records.numbered`
+    gives them."""
     from boardnet import records
 
-    if number == ALL_GAMES:
+    if args.game == ALL_GAMES:
         yield from records.numbered(path, refused)
-    elif variation == 1:
-        yield number, str(path), records.read(path, number)
     else:
-        yield number, str(path), records.variation(path, variation, number)
+        yield records.one(path, args.game or 1, args.variation)
 
 
 def review(args: argparse.Namespace) -> int:
@@ -129,10 +121,10 @@ def review(args: argparse.Namespace) -> int:
     refused = Refusal()
     paths = _files(args.games, refused)
     if args.game and len(paths) > 1:
-        raise BoardnetError("--game N is one of a file: name that file alone, or take --game all")
+        raise UsageError("--game N is one of a file: name that file alone, or take --game all")
     if args.output is not None:
         if len(paths) > 1 or args.game == ALL_GAMES:
-            raise BoardnetError("-o writes one review: name one game")
+            raise UsageError("-o writes one review: name one game")
         for path in paths:
             _check_review(args.output, path)
     predictor = Predictor.load(args.weights)
@@ -154,18 +146,19 @@ def _review_all(
     for path in _counted("reviewing", paths):
         try:
             for number, name, game in records.numbered(path, refused):
-                told = _told(name, number)
+                which = told(name, number)
                 try:
-                    found = reviewed(predictor, game, symmetries=args.symmetries)
+                    with naming(which):
+                        found = reviewed(predictor, game, symmetries=args.symmetries)
                 except BoardnetError as error:
-                    refused(BoardnetError(f"{told}: {error}"))
+                    refused(error)
                     continue
-                _say_notes(told, (*game.notes, *found.notes))
+                say_notes(which, (*game.notes, *found.notes))
                 if args.json:
-                    row = reporting.review_json(str(path), found) | _place(path, name, number)
+                    row = reporting.review_json(str(path), found) | place(path, name, number)
                     print(json.dumps(row), flush=True)
                 else:
-                    print(reporting.game_line(Path(told).name, found), flush=True)
+                    print(reporting.game_line(Path(which).name, found), flush=True)
                 for player in reporting.PLAYERS:
                     if (score := found.score(player)) is not None:
                         scores.append((reporting.player_name(found, player), score))
@@ -183,29 +176,30 @@ def _review_one(
     from boardnet.drawing import style_of
     from boardnet.review import review as reviewed
 
-    number = args.game or 1
-    told = _told(str(path), number)
-    game = records.read(path, number)
-    found = reviewed(predictor, game, symmetries=args.symmetries)
-    _say_notes(told, (*game.notes, *found.notes))
+    chosen = args.game or 1
+    number, name, game = records.one(path, chosen)
+    which = told(name, number)
+    with naming(which):
+        found = reviewed(predictor, game, symmetries=args.symmetries)
+    say_notes(which, (*game.notes, *found.notes))
     if args.output is None and args.json:
-        print(json.dumps(reporting.review_json(str(path), found) | _place(path, str(path), number)))
+        print(json.dumps(reporting.review_json(str(path), found) | place(path, name, number)))
     elif args.output is None:
-        print(reporting.review_text(told, found, style_of(sys.stdout)))
+        print(reporting.review_text(which, found, style_of(sys.stdout)))
     elif args.output.suffix == ".html":
         from boardnet.page import page, variations
 
-        beside = variations(predictor, found, records.lines(path, number, refused))
+        beside = variations(predictor, found, records.lines(path, chosen, refused))
         _write(args.output, page(path.name, found, beside).encode())
     else:
         from boardnet.annotate import annotated
 
-        _write(args.output, annotated(records.contents(path), found, number))
+        data = records.contents(path)
+        with naming(which):
+            data = annotated(data, found, number)
+        _write(args.output, data)
     if args.game is None:
-        others = sum(1 for _ in records.trees(path, lambda error: None)) - 1
-        if others:
-            how = "--game N takes one of them, --game all every one"
-            _say_notes(told, [f"games not reviewed: {others} ({how})"])
+        say_others(path)
 
 
 def _write(output: Path, data: bytes) -> None:
@@ -310,7 +304,7 @@ def _root(prediction: Prediction) -> dict[str, Any]:
     return {"currentPlayer": player, "winrate": round(prediction.winrate, 4)}
 
 
-def _drawn(told: str, prediction: Prediction) -> str:
+def _drawn(game: str, prediction: Prediction) -> str:
     from boardnet.drawing import board_text, style_of
 
     player = ("Black", "White")[prediction.player - 1]
@@ -323,7 +317,7 @@ def _drawn(told: str, prediction: Prediction) -> str:
         style=style_of(sys.stdout),
     )
     wins = "" if prediction.winrate is None else f", who wins with {prediction.winrate:.0%}"
-    return f"{told}: {player} to play move {prediction.turn + 1}{wins}\n\n{board}"
+    return f"{game}: {player} to play move {prediction.turn + 1}{wins}\n\n{board}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -338,10 +332,7 @@ def _parser() -> argparse.ArgumentParser:
     when.add_argument("--turn", type=natural, help="after so many moves (default: the last)")
     when.add_argument("--all", action="store_true", help="after every number of moves")
     one.add_argument("--top", type=positive, default=5, help="how many moves (default: 5)")
-    one.add_argument("--game", type=_game, default=1, metavar="N|all",
-                     help="which game of a collection (default: 1)")  # fmt: skip
-    one.add_argument("--variation", type=positive, default=1, metavar="N",
-                     help="the N-th line of play in the file; 1 is the main line")  # fmt: skip
+    add_choice(one, game_or_all, "N|all")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
     one.add_argument("--draw", type=Path, metavar="OUT.svg|png", help="the board as a picture")
     add_answering(one)
@@ -350,7 +341,7 @@ def _parser() -> argparse.ArgumentParser:
     explain_cli.add_commands(commands)
     one = commands.add_parser("review", help="how expected the moves of a game were")
     one.add_argument("games", nargs="+", type=Path, metavar="GAME.sgf", help="or folders of them")
-    one.add_argument("--game", type=_game, metavar="N|all",
+    one.add_argument("--game", type=game_or_all, metavar="N|all",
                      help="which game of a file (default: 1; of several files, all)")  # fmt: skip
     one.add_argument("--json", action="store_true", help="one JSON object a game")
     one.add_argument("-o", "--output", type=Path, metavar="OUT.sgf|html",
@@ -368,10 +359,6 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(commands)
     return parser
-
-
-def _game(text: str) -> int:
-    return ALL_GAMES if text == "all" else positive(text)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Engine:
         self._actions: list[Action] = []
         self._loaded = _NOTHING
         self._board: list[int] = []  # see `rules`
-        self._seen: set[tuple[int, ...]] = set()  # positions after moves
+        self._seen: set[tuple[int, ...]] = set()  # positions before and after moves
         self._ko = self._ko_for = 0
         self.resize(19, 19)
 
@@ -103,9 +103,10 @@ class Engine:
 
     def play(self, colour: int, point: Point | None) -> None:
         """A move; None is a pass. Raises BoardnetError("illegal move"), see `rules.is_legal`."""
+        before = self.stones  # with the stones that were set up since the last move
         self._do(Action(MOVE, colour, point))
         self._actions.append(Action(MOVE, colour, point))
-        self._seen.add(self.stones)
+        self._seen |= {before, self.stones}
 
     def undo(self) -> None:
         """Take the last move back."""
@@ -177,8 +178,9 @@ class Engine:
         if self.temperature == 0:
             best: Point | None = points[0]
             return best
-        weights = np.log(np.maximum(chances, 1e-12)) / self.temperature
-        weights = np.exp(weights - weights.max())
+        logs = np.log(np.maximum(chances, 1e-12))
+        with np.errstate(over="ignore"):  # by next to nothing
+            weights = np.exp((logs - logs.max()) / self.temperature)
         drawn: Point | None = points[self.rng.choice(len(points), p=weights / weights.sum())]
         return drawn
 

@@ -2,7 +2,8 @@
 
 The tools are those of `common.explain`; here is what they mean on a board. Two ways to ask:
 - a stone is taken off the board, and the planes are made anew by the rules (its chain's liberties,
-  the ladders, all that follows): by how many nats does the move become less likely?
+  the ladders, all that follows; a ko stays forbidden, and moves stay remembered, but for those of
+  the stone itself): by how many nats does the move become less likely?
 - integrated gradients from an empty board to this position, added up over the planes of a point.
 The first is what a player would ask; the second also knows of empty points. Torch is needed here.
 """
@@ -25,9 +26,9 @@ from boardnet.errors import BoardnetError
 from boardnet.game import Game
 from boardnet.moves import HISTORY
 from boardnet.network import NetworkConfig, PolicyNetwork
-from boardnet.planes import NAMES, OPPONENT, OWN, write_planes
+from boardnet.planes import KO, LAST, NAMES, OPPONENT, OWN, write_planes
 from boardnet.predictor import Prediction, Predictor, planes_of, playable
-from boardnet.rules import BLACK, EMPTY, empty_board, index_of
+from boardnet.rules import BLACK, COLUMNS, EMPTY, ROWS, empty_board, index_of
 from boardnet.vertices import Point, parse_vertex
 from common import explain
 from common.explain import hooks
@@ -44,9 +45,9 @@ WINDOW = 4  # points on either side of where a filter answers
 class Dependence:
     """What a move depends on, at each point [row, column].
 
-    move: None for a pass. removal: nats that the move's log-probability falls when the stone there
-    is taken off; 0 where there is none. gradients: integrated gradients of it, in nats; they add up
-    to its rise from the empty board's, less `gap`.
+    move: None for a pass. prior: as in `prediction`. removal: nats that the move's log-probability
+    falls when the stone there is taken off; 0 where there is none. gradients: integrated gradients
+    of it, in nats; they add up to its rise from the empty board's, less `gap`.
     """
 
     prediction: Prediction
@@ -116,12 +117,16 @@ def depends(
 ) -> Dependence:
     """What the next move after `turn` moves depends on; the likeliest if no `move` is named.
 
+    network: instead of the shipped one, of which the prediction is that of `boardnet.load()`. Its
+    numbers are rounded to 8 bits there, which leaves no gradients: the nats are those of the
+    network before that.
     Raises BoardnetError if the game has no such turn, or the move is illegal.
     """
     if not isinstance(game, Game):
         game = records.read(game)
+    predictor = _predictor(network) if network else Predictor.load()
     network = network or load_network()
-    prediction = _predictor(network).predict(game, turn)
+    prediction = predictor.predict(game, turn)
     planes = planes_of(game, prediction.turn)  # uint8 [plane, row, column]
     likeliest = prediction.candidates[0].point
     chosen = parse_vertex(move, game.rows, game.columns) if move else likeliest
@@ -133,8 +138,8 @@ def depends(
         policy = answers[:, : game.rows * game.columns + 1]  # what a value head says comes after it
         return policy.float().log_softmax(1)[:, cell]
 
-    removal = _removal(network, game, prediction, planes, log_chance)
-    nothing = _without_stones(game, planes)
+    removal = _removal(network, prediction, planes, log_chance)
+    nothing = _without_stones(game)
     gradients = explain.integrated_gradients(
         network, planes[None], log_chance, baseline=nothing[None], steps=STEPS
     )
@@ -213,54 +218,60 @@ def _predictor(network: PolicyNetwork) -> Predictor:
 
 def _removal(
     network: PolicyNetwork,
-    game: Game,
     prediction: Prediction,
     planes: NDArray[np.uint8],
     log_chance: Callable[[Tensor], Tensor],
 ) -> Floats:
     """By how many nats the move becomes less likely without each of the stones."""
     cells = [cell for cell, what in enumerate(prediction.stones) if what != EMPTY]
-    removal = np.zeros((game.rows, game.columns), np.float32)
+    removal = np.zeros((prediction.rows, prediction.columns), np.float32)
     if not cells:
         return removal
-    copies = np.stack([planes, *(_without(game, prediction, planes, cell) for cell in cells)])
+    copies = np.stack([planes, *(planes_without(prediction, planes, cell) for cell in cells)])
     with hooks.looking(network), torch.no_grad():
         parts = torch.split(torch.from_numpy(copies), 64)
         chances = torch.cat([log_chance(network(part)) for part in parts]).cpu().numpy()
     for cell, left in zip(cells, chances[1:], strict=True):
-        removal[divmod(cell, game.columns)] = chances[0] - left
+        removal[divmod(cell, prediction.columns)] = chances[0] - left
     return removal
 
 
-def _without(
-    game: Game, prediction: Prediction, planes: NDArray[np.uint8], cell: int
+def planes_without(
+    prediction: Prediction, planes: NDArray[np.uint8], cell: int | None
 ) -> NDArray[np.uint8]:
-    """The planes of the position without one stone, by the rules."""
-    board = empty_board(game.rows, game.columns)
+    """The planes of a position without the stone of a cell, made anew by the rules.
+
+    planes: those of the position, which are what comes back if `cell` is None.
+    """
+    board = empty_board(prediction.rows, prediction.columns)
     for other, what in enumerate(prediction.stones):
-        if what != EMPTY and other != cell:
-            board[index_of(board, *divmod(other, game.columns))] = what
-    return _planes(game, board, prediction.player, planes)
+        if other != cell:
+            board[index_of(board, *divmod(other, prediction.columns))] = what
+
+    def marked(plane: int) -> int:
+        """The index of the one point on a plane; 0 if there is none, or the stone was there."""
+        points = [int(point) for point in np.flatnonzero(planes[plane]) if point != cell]
+        return index_of(board, *divmod(points[0], prediction.columns)) if points else 0
+
+    recent = [marked(LAST + k) for k in range(HISTORY)]
+    # A ban that a ko has left is no stone's but the last move's: without that stone there is
+    # nothing to take back. To lift it with others would count the same freedom for each of them.
+    ko = marked(KO) if recent[0] else 0
+    return _made(board, prediction.player, ko, recent)
 
 
-def _without_stones(game: Game, planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _without_stones(game: Game) -> NDArray[np.uint8]:
     """The planes of the empty board, nobody having moved."""
-    board = empty_board(game.rows, game.columns)
-    return _planes(game, board, BLACK, np.zeros_like(planes))
+    return _made(empty_board(game.rows, game.columns), BLACK, 0, [0] * HISTORY)
 
 
-def _planes(
-    game: Game, board: list[int], player: int, like: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Planes of a board; the last moves are those of `like` that are still on it."""
-    where = symmetry.index_tables(game.rows, game.columns)[0].tolist()
-    out = [0] * (len(NAMES) * game.rows * game.columns)
-    write_planes(board, player, 0, [0] * HISTORY, where, out)
-    made = np.array(out, np.uint8).reshape(like.shape)
-    first = NAMES.index("move 1 ago")
-    on_board = made[OWN] | made[OPPONENT]
-    made[first : first + HISTORY] = like[first : first + HISTORY] & on_board
-    return made
+def _made(board: list[int], player: int, ko: int, recent: list[int]) -> NDArray[np.uint8]:
+    """The planes of a board: uint8 [plane, row, column]."""
+    rows, columns = board[ROWS], board[COLUMNS]
+    where = symmetry.index_tables(rows, columns)[0].tolist()
+    out = [0] * (len(NAMES) * rows * columns)
+    write_planes(board, player, ko, recent, where, out)
+    return np.array(out, np.uint8).reshape(len(NAMES), rows, columns)
 
 
 def _sampled(

@@ -6,13 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boardnet.errors import BoardnetError
+from boardnet.games_cli import add_choice, naming, place, say_notes, say_others, told
 from common.arguments import natural, positive
-
-if TYPE_CHECKING:
-    from boardnet.network import PolicyNetwork
+from common.errors import UsageError
 
 
 def add_commands(commands: Any) -> None:
@@ -21,6 +20,7 @@ def add_commands(commands: Any) -> None:
     one.add_argument("games", nargs="*", type=Path, metavar="GAME.sgf")
     one.add_argument("--turn", type=natural, help="after so many moves (default: the last)")
     one.add_argument("--move", metavar="Q16", help="instead of the likeliest")
+    add_choice(one, positive)
     one.add_argument("--filter", metavar="LAYER:K", help="or LAYER, for all of its filters")
     one.add_argument("--layers", action="store_true", help="list the network's layers")
     one.add_argument("--top", type=positive, default=10, help="how many stones (default: 10)")
@@ -32,54 +32,64 @@ def add_commands(commands: Any) -> None:
 
 def explain(args: argparse.Namespace) -> None:
     """What a move depends on, or what a filter waits for."""
-    from boardnet import explain as explaining
     from boardnet import figures
 
-    network = explaining.load_network(args.weights)
     if args.layers:
-        from boardnet.planes import NAMES
-        from common.explain import layers
-
-        empty = [[[[0.0] * 19] * 19] * len(NAMES)]
-        for name, shape in layers(network, empty).items():
-            print(f"{name:28} {' x '.join(map(str, shape[1:]))}")
+        _list_layers(args)
         return
     if args.output is not None:
         figures.check_writable(args.output)  # said before the work, not after it
     elif args.filter:
-        raise BoardnetError("name the picture to write: -o OUT.png or -o OUT.svg")
+        raise UsageError("name the picture to write: -o OUT.png or -o OUT.svg")
     if args.filter:
-        _explain_filter(args, network)
+        _explain_filter(args)
     elif len(args.games) == 1:
-        _explain_move(args, network)
+        _explain_move(args)
     else:
-        raise BoardnetError("name the one game to explain a move of, or a filter: --filter LAYER:K")
+        raise UsageError("name the one game to explain a move of, or a filter: --filter LAYER:K")
 
 
-def _explain_move(args: argparse.Namespace, network: PolicyNetwork) -> None:
+def _list_layers(args: argparse.Namespace) -> None:
+    from boardnet.explain import load_network
+    from boardnet.planes import NAMES
+    from common.explain import layers
+
+    empty = [[[[0.0] * 19] * 19] * len(NAMES)]
+    for name, shape in layers(load_network(args.weights), empty).items():
+        print(f"{name:28} {' x '.join(map(str, shape[1:]))}")
+
+
+def _explain_move(args: argparse.Namespace) -> None:
     from boardnet import explain as explaining
     from boardnet import figures, records
     from boardnet.vertices import vertex
 
     path = args.games[0]
-    found = explaining.depends(records.read(path), args.turn, args.move, network=network)
+    network = explaining.load_network(args.weights) if args.weights else None
+    number, name, game = records.one(path, args.game or 1, args.variation)
+    which = told(name, number)
+    with naming(which):
+        found = explaining.depends(game, args.turn, args.move, network=network)
+    say_notes(which, (*game.notes, *found.prediction.notes))
     rows = found.prediction.rows
     ranked = [(vertex(point, rows), value) for point, value in found.ranked()[: args.top]]
     if args.json:
         stones = [{"stone": name, "nats": round(value, 4)} for name, value in ranked]
         move = {"move": vertex(found.move, rows), "prior": found.prior}
-        row = {"file": str(path), "turnNumber": found.prediction.turn, **move, "stones": stones}
-        print(json.dumps(row))
+        turn = {"turnNumber": found.prediction.turn}
+        print(json.dumps({**place(path, name, number), **turn, **move, "stones": stones}))
     else:
         print(f"{vertex(found.move, rows)} {found.prior:.1%}; without a stone it loses, in nats:")
         for name, value in ranked:
             print(f"  {name:<4} {value:+.2f}")
     if args.output:
         about = f"boardnet explain {path.name} --turn {found.prediction.turn}"
-        figures.write(figures.depending(path.name, found), args.output, about=about)
+        figures.write(figures.depending(Path(which).name, found), args.output, about=about)
+    if args.game is None:
+        say_others(path, every=False)
 
 
-def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
+def _explain_filter(args: argparse.Namespace) -> None:
     from boardnet import explain as explaining
     from boardnet import figures, records
     from boardnet.records import files
@@ -88,10 +98,11 @@ def _explain_filter(args: argparse.Namespace, network: PolicyNetwork) -> None:
     if number and not number.isdecimal():
         raise BoardnetError(f"a filter is LAYER:NUMBER, not {args.filter!r}")
     if not args.games:
-        raise BoardnetError("name games in which to look for what excites the filter")
+        raise UsageError("name games in which to look for what excites the filter")
     games = (game for place in args.games for path in files(place)
              for game in records.iterate(path))  # fmt: skip
     chosen = [int(number)] if number else None
+    network = explaining.load_network(args.weights)
     found = explaining.patterns(layer, chosen, games=games, network=network)
     for pattern in found:
         if pattern.dead:

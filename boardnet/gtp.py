@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from boardnet import records
 from boardnet.drawing import board_text
@@ -23,12 +24,13 @@ from boardnet.predictor import Prediction
 from boardnet.rules import BLACK, WHITE
 from boardnet.vertices import Point, parse_vertex, vertex
 from boardnet.writing import sgf_text
+from common import writing
 from common.errors import CommonError
 
 NAME = "boardnet"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _COLOURS = {"b": BLACK, "black": BLACK, "w": WHITE, "white": WHITE}
-_MOST_ID = 10**9
+_MOST_ID = 2**31 - 1
 VALUED = 20
 """Candidates of an analysis after which the value is asked for."""
 
@@ -88,7 +90,7 @@ class Session:
         if not words:
             return None
         number = ""
-        if words[0].isascii() and words[0].isdigit() and int(words[0][:12]) < _MOST_ID:
+        if words[0].isascii() and words[0].isdigit() and int(words[0][:12]) <= _MOST_ID:
             number, *words = words
         if not words:
             return f"?{number} syntax error\n\n", None
@@ -251,7 +253,14 @@ class Session:
         return "black" if self.engine.to_move == BLACK else "white"
 
     def _printsgf(self, args: list[str]) -> str:
-        return sgf_text(self.engine.game())
+        """printsgf [FILE]: the game as SGF; "-" is no file, as with GNU Go and KataGo."""
+        text, name = sgf_text(self.engine.game()), " ".join(args)
+        if name in ("", "-"):
+            return text
+        if not Path(name).name:
+            raise BoardnetError(f"{name} is a folder: name a file")
+        writing.put(Path(name), f"{text}\n".encode())
+        return ""
 
     # The network
 
@@ -290,6 +299,8 @@ class Session:
                 interval = _number(words.pop(0) if words else "", "syntax error")
             elif word in ("maxmoves", "minmoves"):
                 number = _whole(words.pop(0) if words else "", "syntax error")
+                if number < 0:
+                    raise BoardnetError("syntax error")
                 most = number if word == "maxmoves" else most
             elif word in ("avoid", "allow"):
                 ruled.append((word, words[:3]))

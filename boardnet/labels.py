@@ -39,25 +39,38 @@ DTYPE = np.dtype(
 # In this order: "dan" would be found in "1st dan" as well as in "dan".
 _KYU = re.compile(r"(\d{1,2})\s*(?:k|kyu|gup|級|级|급)", re.IGNORECASE)
 _DAN = re.compile(r"([1-9]\d?)\s*(?:d|dan|段|단)", re.IGNORECASE)
-_PRO = re.compile(r"([1-9])\s*p|(?:p|pro)\s*([1-9])\s*(?:d|段)?|([1-9])\s*d(?:an)?\s*pro", re.I)
+_PRO = re.compile(
+    r"([1-9])\s*p|(?:p|pro|professional|职业|職業|プロ|프로)\.?\s*([1-9])\s*(?:d|段)?"
+    r"|([1-9])\s*d(?:an)?\s*\(?pro",
+    re.IGNORECASE,
+)
 _CHINESE = str.maketrans("一二三四五六七八九初", "1234567891")
+_TENS = re.compile(r"(\d?)十(\d?)(?=\s*[级級])")  # not 十段, which is a title
 _DATE = re.compile(
     r"(?<!\d)(1[0-9]{3}|20[0-9]{2})(?:\s*[-/.年]\s*(\d{1,2}))?(?:\s*[-/.月]\s*(\d{1,2}))?"
 )
 _RESULT = re.compile(
-    r"\s*(B|W|黑|黒|白|흑|백)[a-z]*番?\s*(?:\+|胜|勝|승|wins?)?\s*(.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"\s*(B|Black|W|White|黑|黒|白|흑|백)(?![a-z])番?\s*(.*)", re.IGNORECASE | re.DOTALL
+)
+# Whether the side that is named has won or lost is said by the first of these.
+_WON_OR_LOST = re.compile(
+    r"(?P<won>\+|勝ち?|胜|승|\bw[io]ns?\b)"
+    r"|负|負け?|败|敗|패|认输|認輸|投了|투료"
+    r"|\bresign(?:s|ed)\b|\blos(?:es|t)\b|\bforfeit(?:s|ed)\b|\btime[sd]? out\b",
+    re.IGNORECASE,
 )
 _SIDES = {"b": BLACK, "黑": BLACK, "黒": BLACK, "흑": BLACK, "w": WHITE, "白": WHITE, "백": WHITE}
-_RESIGNED = re.compile(r"r(?:es(?:ign.*)?)?$|中盘|中盤|中押|불계", re.IGNORECASE)
-_TIME = re.compile(r"t(?:ime)?$|超时|超時|时间|時間|시간", re.IGNORECASE)
-_FORFEIT = re.compile(r"f(?:orfeit)?$", re.IGNORECASE)
+_RESIGNED = re.compile(
+    r"r(?:es(?:ign.*)?)?$|中盘|中盤|中押|불계|认输|認輸|投了|투료", re.IGNORECASE
+)
+_TIME = re.compile(r"t(?:ime)?$|time[sd]? out$|超时|超時|时间|時間|시간", re.IGNORECASE)
+_FORFEIT = re.compile(r"f(?:orfeit.*)?$", re.IGNORECASE)
+_BY = re.compile(r"^\s*(?:by|on)\s", re.IGNORECASE)
 _COUNTED = re.compile(r"[\d½半반]")
 # Whole points, a half, or both, and nothing that could change their meaning: Chinese stones (子)
 # are two points each.
 _POINTS = re.compile(
-    r"(\d{1,3}(?:[.,]\d+)?)?\s*(?:目|点|집|moku|po?i?n?ts?)?\s*(½|1/2|半|반)?\s*(?:目|집)?"
-    r"\s*(?:勝ち?|胜|승)?",
+    r"(\d{1,3}(?:[.,]\d+)?)?\s*(?:目|点|집|moku|po?i?n?ts?)?\s*(½|1/2|半|반)?\s*(?:目|집)?",
     re.IGNORECASE,
 )
 
@@ -96,10 +109,11 @@ def rank(text: str) -> int:
     """A rank as a number, one a stone: 1 to 9 for 1d to 9d, 0 for 1k, -1 for 2k and on to -34;
     10 to 18 for professionals; NO_RANK for what is none.
 
-    >>> [rank(text) for text in ("9d", "1 kyu", "5級", "九段", "3단", "2p", "P6段", "?", "")]
-    [9, 0, -4, 9, 3, 11, 15, -128, -128]
+    >>> [rank(text) for text in ("9d", "1 kyu", "十五級", "九段", "3단", "2p", "P6段", "?", "")]
+    [9, 0, -14, 9, 3, 11, 15, -128, -128]
     """
     text = text.translate(_CHINESE)
+    text = _TENS.sub(lambda found: f"{found[1] or 1}{found[2] or 0}", text)
     if (found := _KYU.search(text)) is not None and 1 <= int(found[1]) <= 35:
         return 1 - int(found[1])
     if (found := _PRO.search(text)) is not None:
@@ -140,9 +154,9 @@ def date(text: str) -> int:
 
 @lru_cache(1 << 12)
 def result(text: str) -> Result:
-    """Who won, and how.
+    """Who won, and how; a record may name the loser instead.
 
-    >>> [result(text) for text in ("B+3.5", "W+Resign", "0", "W+T", "黑中盘胜", "Void")]
+    >>> [result(text) for text in ("B+3.5", "W+Resign", "0", "W+T", "白中盘负", "Void")]
     ... # doctest: +NORMALIZE_WHITESPACE
     [Result(winner=1, ending=1, margin=3.5), Result(winner=2, ending=2, margin=nan),
      Result(winner=0, ending=1, margin=0.0), Result(winner=2, ending=3, margin=nan),
@@ -153,13 +167,21 @@ def result(text: str) -> Result:
     found = _RESULT.fullmatch(text)
     if found is None:
         return Result()
-    winner, how = _SIDES[found[1].lower()], found[2].strip()
-    whole = text[found.start(1) + 1 :]
+    winner, rest = _SIDES[found[1][0].lower()], found[2]
+    said = _WON_OR_LOST.search(rest)
+    sign, how = "", rest
+    if said is not None:
+        winner = winner if said["won"] else BLACK + WHITE - winner
+        sign, how = said[0], _BY.sub("", rest[: said.start()] + rest[said.end() :])
+    how = how.strip()
+    word = "" if rest.isascii() else rest  # Chinese writes no blanks between words
     for ending, pattern in ((RESIGNED, _RESIGNED), (TIME, _TIME), (FORFEIT, _FORFEIT)):
-        if pattern.match(how) or (not whole.isascii() and pattern.search(whole)):
-            return Result(winner, ending)
+        if pattern.match(how) or pattern.match(sign) or pattern.search(word):
+            # "White resign" may mean either; what comes of 中押し is a win where it does not say.
+            sure = sign or (word and ending == RESIGNED)
+            return Result(winner, ending) if sure else Result()
     if _COUNTED.search(how) is None:
-        return Result(winner if "+" in text or not text.isascii() else EMPTY)
+        return Result(winner if sign else EMPTY)
     points = _POINTS.fullmatch(how)
     if points is None:
         return Result(winner, SCORE)

@@ -39,6 +39,8 @@ _TEXTS = {
 _HEADER = _TEXTS.keys() | {"GM", "SZ", "KM", "HA"}
 _GAMES = {"2": "Othello", "3": "chess", "4": "Gomoku", "7": "Chinese chess", "8": "Shogi"}
 
+_SPELT = "points are written in another way than SGF's, and were understood"
+
 # Nearly all of nearly all records is nodes of one plain move; to take a run of them at once reads
 # them several times faster than node by node.
 _PLAIN_NODES = re.compile(r"(?:[\s(]*+;\s*+[BW]\[[a-z]{0,2}\](?=\s*+[;()]))++")
@@ -218,7 +220,11 @@ class _Reading:
     def move(self, name: str, value: str, offset: int) -> None:
         value = _plain(value)
         value = "" if value.lower() == "pass" else value
-        code = self.tables.moves.get(f"{name}[{value}]")
+        moves = self.tables.moves
+        if value.lower() == "tt" != value and moves.get(f"{name}[tt]") == moves[f"{name}[]"]:
+            value = ""  # the older way to pass, in capitals
+            self.note(_SPELT, offset)
+        code = moves.get(f"{name}[{value}]")
         if code is None:
             point = self.point(value, _shown(name, value), offset)
             code = packed(Action(MOVE, _COLOURS[name], point), self.columns)
@@ -241,7 +247,7 @@ class _Reading:
                 raise self.no_point(shown, offset) from None
             assert found is not None  # "pass" is no point, and no move gets here with it
         if value not in self.tables.points:
-            self.note("points are written in another way than SGF's, and were understood", offset)
+            self.note(_SPELT, offset)
         return found
 
     def set_up(self, name: str, value: str, offset: int) -> None:

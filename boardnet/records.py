@@ -32,6 +32,7 @@ __all__ = [
     "iterate",
     "lines",
     "numbered",
+    "one",
     "parse",
     "parse_tree",
     "read",
@@ -55,8 +56,7 @@ def read(path: str | PathLike[str], game: int = 1) -> Game:
     other. Raises BoardnetError if the file cannot be read, has no such game, or that cannot be
     used.
     """
-    name, tree = _find(path, game)
-    return parse_tree(tree, name)
+    return one(path, game)[2]
 
 
 def lines(path: str | PathLike[str], game: int = 1, refused: Refused | None = None) -> list[Game]:
@@ -82,12 +82,24 @@ def variation(path: str | PathLike[str], number: int, game: int = 1) -> Game:
 
     Raises BoardnetError as `read` does, and if there are not so many.
     """
+    return one(path, game, number)[2]
+
+
+def one(path: str | PathLike[str], game: int = 1, variation: int = 1) -> tuple[int, str, Game]:
+    """The same, or its main line, as `numbered` gives it: in an archive `game` counts through all
+    its files, the number that comes back is that in the game's own.
+
+    Raises BoardnetError as `variation` does.
+    """
     name, tree = _find(path, game)
+    if variation == 1:
+        return tree.number, name, parse_tree(tree, name)
     count = 0
     for count, line in enumerate(sgf.lines(tree), 1):
-        if count == number:
-            return _line(line, name, number)
-    raise BoardnetError(f"{path} has {count} lines of play, the main line counted as 1")
+        if count == variation:
+            return tree.number, name, _line(line, name, variation)
+    which = _which(tree, name)
+    raise BoardnetError(f"{which} has {count} lines of play, the main line counted as 1")
 
 
 def iterate(path: str | PathLike[str], refused: Refused | None = None) -> Iterator[Game]:

@@ -8,20 +8,19 @@ The grammar is read as generously as is safe: names in old long form (only their
 prose around and between trees, a first node without its semicolon, a tree that is never closed.
 """
 
-import codecs
 import re
 from collections.abc import Generator, Iterator
 from typing import BinaryIO, NamedTuple
 
-from boardnet.charset import KEEP, charset
+from boardnet.decoding import CHUNK, Decoder
 
-CHUNK = 1 << 20  # bytes that are read at once; also what the encoding is judged by
 LONGEST = 1 << 24  # characters of what may be a variation after all, see `_end_of_tree`
 PATIENCE = 8  # trees of a file that were found to be unclosed by reading on
 
 # Possessive quantifiers (*+): long comments are never walked back over.
 _VALUE = r"\[[^\]\\]*+(?:\\.[^\]\\]*+)*+\]"
-_TREE = re.compile(r"\((?=\s*+(?:;|[A-Z]{1,2}\s*+\[))")
+# What opens like a game but has a sign there and no value up to its ")" is a smiley, as (;-).
+_TREE = re.compile(r"\((?!;[^\w\s;()\[\]][^()\[\]]*+\))(?=\s*+(?:;|[A-Z]{1,2}\s*+\[))")
 _ROOT = re.compile(r"\(\s*+;\s*+(?:GM|FF|SZ|CA)\s*+\[")
 _TO_PAREN = re.compile(rf"[^()\[]*+(?:{_VALUE}[^()\[]*+)*+", re.DOTALL)
 _NODE = re.compile(r"[\s(]*+;?+\s*+")
@@ -165,10 +164,10 @@ def ends(text: str, node: Node) -> Iterator[tuple[str, int]]:
 def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:
     """The game trees of a file, one by one, in the memory that the longest of them takes.
 
-    Bytes that do not fit the file's encoding become surrogates (PEP 383); NULs are left out.
+    Bytes that do not fit a game's encoding become surrogates (PEP 383); NULs are left out.
     Returns how many bytes the file has, and how many trees.
     """
-    decoder: codecs.IncrementalDecoder | None = None
+    decoder = Decoder()
     text, size, number, line, column = "", 0, 0, 1, 1
     final = False
     unclosed = 0
@@ -178,8 +177,6 @@ def trees(stream: BinaryIO) -> Generator[Tree, None, tuple[int, int]]:
         data = stream.read(max(CHUNK, len(text)))
         size += len(data)
         final = not data
-        if decoder is None:
-            decoder = codecs.getincrementaldecoder(charset(data))(KEEP)
         text += decoder.decode(data, final).replace("\0", "")
         done = 0
         while (start := _TREE.search(text, done)) is not None:

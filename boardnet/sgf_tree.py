@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boardnet import sgf
-from boardnet.charset import KEEP, charset
+from boardnet.decoding import Decoder
 from boardnet.errors import BoardnetError
 from boardnet.game import Game
 from boardnet.properties import Unusable, game_of, text_of
@@ -169,8 +169,9 @@ class Record:
 class Collection:
     """All games of a file.
 
-    records: may be changed as one likes. codec: Python's name of the encoding that it is in.
-    mark: the mark of byte order before it, if any. after: what stands behind the last game.
+    records: may be changed as one likes. codec: Python's name of the encoding that it is in; "" if
+    its games are in several. mark: the mark of byte order before it, if any. after: what stands
+    behind the last game.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -197,13 +198,15 @@ class Collection:
 
     def encode(self) -> bytes:
         """The bytes of the file: in the encoding that it was read in, or in UTF-8, which CA then
-        says, if that cannot write it."""
-        try:
-            return self.mark + encoded(str(self), self.codec)
-        except UnicodeError:
-            for record in self.records:
-                record.root.set("CA", "UTF-8")
-            return encoded(str(self), "utf-8")
+        says, if those were several or that cannot write it."""
+        if self.codec:
+            try:
+                return self.mark + encoded(str(self), self.codec)
+            except UnicodeError:
+                pass
+        for record in self.records:
+            record.root.set("CA", "UTF-8")
+        return encoded(str(self), "utf-8")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it, in folders that are made; what is there stays as it is if that fails, with a
@@ -218,10 +221,13 @@ def decoded(data: bytes) -> tuple[bytes, str, str]:
     """The bytes of a file as (mark of byte order, text, codec).
 
     The codec gives the same bytes again, see `encoded`; where none does that reads the text, the
-    codec is UTF-8, which at least writes all of it.
+    codec is UTF-8, which at least writes all of it. It is "" where games are in several encodings.
     """
-    codec = charset(data[: sgf.CHUNK])
-    text = codecs.getincrementaldecoder(codec)(KEEP).decode(data, True)
+    decoder = Decoder()
+    text = decoder.decode(data, True)
+    if len(set(decoder.codecs)) > 1:
+        return b"", text, ""
+    codec = decoder.codecs[0] if decoder.codecs else "utf-8"
     if codec == "utf-16":
         codec = "utf-16-be" if data.startswith(codecs.BOM_UTF16_BE) else "utf-16-le"
     codec = "utf-8" if codec == "utf-8-sig" else codec

@@ -8,8 +8,9 @@ import pytest
 
 from boardnet import explain, figures, records
 from boardnet.cli import main
-from boardnet.planes import LEGAL, OPPONENT, OWN
-from boardnet.predictor import planes_of
+from boardnet.moves import HISTORY
+from boardnet.planes import KO, LAST, LEGAL, OPPONENT, OWN
+from boardnet.predictor import Predictor, planes_of
 from boardnet.rules import EMPTY
 from boardnet.vertices import parse_vertex
 from common.errors import CommonError
@@ -53,6 +54,54 @@ def test_removal_is_what_the_network_says_without_the_stone(
     found = explain.depends(game, 0, "D15", network=network)
     expected = chances[0] - chances[1]
     assert found.removal[parse_vertex("D16", 19, 19)] == pytest.approx(expected, abs=1e-4)
+
+
+def test_planes_made_again_with_nothing_removed_are_the_same() -> None:
+    predictor, game = Predictor.load(), records.read(GAME)
+    bans = taken = 0
+    for prediction in predictor.predict_all(game, list(range(326))):
+        planes = planes_of(game, prediction.turn)
+        assert (explain.planes_without(prediction, planes, None) == planes).all(), prediction.turn
+        bans += planes[KO].any()
+        stones = planes[OWN] | planes[OPPONENT]
+        taken += bool((planes[LAST : LAST + HISTORY] & ~stones).any())
+    assert bans > 3
+    assert taken > 3  # moves that are remembered though their stones were taken
+
+
+def test_a_ban_stays_whatever_stone_is_removed_but_for_the_one_that_took() -> None:
+    game = records.read(GAME)
+    planes, prediction = planes_of(game, 49), Predictor.load().predict(game, 49)
+    took = int(np.flatnonzero(planes[LAST])[0])
+    [banned] = np.flatnonzero(planes[KO])
+    for cell in (cell for cell, what in enumerate(prediction.stones) if what != EMPTY):
+        without = explain.planes_without(prediction, planes, cell)
+        assert without[KO].any() == (cell != took)
+        assert without[LEGAL].ravel()[banned] == (cell == took)
+        remembered = planes[LAST : LAST + HISTORY].reshape(HISTORY, -1).copy()
+        remembered[:, cell] = 0
+        assert (without[LAST : LAST + HISTORY].reshape(HISTORY, -1) == remembered).all()
+
+
+def test_most_stones_have_nothing_to_do_with_a_ko(network: explain.PolicyNetwork) -> None:
+    found = explain.depends(GAME, 49, network=network)
+    assert abs(np.median([nats for _, nats in found.ranked()])) < 0.5
+
+
+def test_the_move_that_is_explained_is_the_one_that_predict_answers() -> None:
+    """Where the network before its rounding would choose another."""
+    predictor, game = Predictor.load(), records.read(GAME)
+    floats = explain._predictor(explain.load_network())
+    turns = list(range(0, 326, 3))
+    both = zip(predictor.predict_all(game, turns), floats.predict_all(game, turns), strict=True)
+    rounded = next(
+        one for one, other in both if one.candidates[0].point != other.candidates[0].point
+    )
+    found = explain.depends(game, rounded.turn)
+    assert (found.move, found.prior) == (
+        rounded.candidates[0].point,
+        pytest.approx(rounded.candidates[0].prior, abs=1e-5),
+    )
 
 
 def test_the_move_and_its_prior_are_those_of_the_network_that_is_asked() -> None:
@@ -141,9 +190,8 @@ def test_the_command_lists_layers(capsys: pytest.CaptureFixture[str]) -> None:
         (["--filter", "trunk.99:0", str(GAME)], "no layer 'trunk.99'"),
         (["--filter", "trunk.0:4096", str(GAME)], "no unit 4096"),
         (["--filter", "trunk.0:x", str(GAME)], "LAYER:NUMBER"),
-        (["--filter", "trunk.0:1"], "name games"),
-        ([str(GAME), str(GAME)], "name the one game"),
-        ([str(GAME), "--move", "A1x"], "not a point"),
+        ([str(GAME), "--move", "A1x"], f"{GAME}: 'A1x' is not a point"),
+        ([str(GAME), "--turn", "999"], f"{GAME}: turn must be 0 to 325"),
     ],
 )
 def test_wrong_questions_get_a_sentence(
@@ -153,6 +201,40 @@ def test_wrong_questions_get_a_sentence(
     assert main(["explain", *arguments, "-o", str(out)]) == 1
     assert told in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--filter", "trunk.0:1"], "name games"),
+        ([str(GAME), str(GAME)], "name the one game"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_wrong_usage(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *arguments, "-o", str(tmp_path / "out.png")]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_games_are_chosen_and_notes_said_as_by_predict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "three.sgf"
+    path.write_text("(;SZ[9];B[ee];W[ee])(;GM[2])(;SZ[9];B[cc](;W[gg])(;W[gc];B[cg]))")
+    for arguments, place in (([], (1, 2)), (["--game", "3", "--variation", "2"], (3, 3))):
+        told = []
+        for command in ("predict", "explain"):
+            assert main([command, str(path), *arguments, "--json"]) == 0
+            said = capsys.readouterr()
+            row = json.loads(said.out)
+            assert (row["file"], row["game"], row["turnNumber"]) == (str(path), *place)
+            told.append([line for line in said.err.splitlines() if "other games" not in line])
+            assert ("other games" in said.err) == (arguments == [])
+        assert told[0] == told[1]
+        assert "not trained on 9x9" in told[1][-1]
+    assert main(["explain", str(path)]) == 0
+    assert "there are other games in it (--game N takes one of them)\n" in capsys.readouterr().err
 
 
 def test_a_dead_filter_is_said_and_not_drawn() -> None:

@@ -73,6 +73,11 @@ def said(session: Session, line: str) -> str:
         ("p\x01la\ty b D4 # a comment", "? unknown command\n\n"),
         ("pl\x01ay\tb\td4 # a comment\r", "= \n\n"),
         ("5", "?5 syntax error\n\n"),
+        ("2147483647 name", "=2147483647 boardnet\n\n"),
+        ("2147483648 name", "? unknown command\n\n"),
+        ("lz-analyze b interval 10 maxmoves -3", "? syntax error\n\n"),
+        ("kata-analyze minmoves -1", "? syntax error\n\n"),
+        ("printsgf .", "? . is a folder: name a file\n\n"),
     ],
 )
 def test_a_line_is_answered_as_the_specification_says(
@@ -205,6 +210,28 @@ def test_the_same_seed_draws_the_same_moves(predictor: Predictor) -> None:
     assert len(set(drawn(1)) | set(drawn(2))) > 1
 
 
+def test_next_to_no_temperature_plays_the_likeliest_move(predictor: Predictor) -> None:
+    for temperature in (1e-310, 5e-324, 1e-3):
+        engine = Engine(predictor, temperature=temperature)
+        assert engine.choose(BLACK) == Engine(predictor).choose(BLACK)
+
+
+def test_a_position_that_was_set_up_is_not_repeated(session: Session, tmp_path: Path) -> None:
+    """The ko was there from the start: after two passes nothing but superko forbids to retake."""
+    path = tmp_path / "ko.sgf"
+    for setup in (
+        "AB[ba][ab][bc]AW[ca][db][cc][bb]",
+        ";B[ee];AE[ee]AB[ba][ab][bc]AW[ca][db][cc][bb]",
+    ):
+        path.write_text(f"(;SZ[5]{setup}PL[B])")
+        said(session, f"loadsgf {path}")
+        for move in ("b C4", "w pass", "b pass"):
+            assert said(session, f"play {move}") == "= \n\n"
+        engine = session.engine
+        assert (1, 1) in [one.point for one in engine.predict(WHITE).candidates]  # simple ko allows
+        assert (1, 1) not in [point for point, _ in engine.sensible(engine.predict(WHITE))]
+
+
 def test_area_is_counted_with_komi(session: Session) -> None:
     said(session, "boardsize 5")
     for move in ("b A3", "b B3", "b C3", "b D3", "b E3", "w A2", "w B2", "w C2", "w D2", "w E2"):
@@ -231,6 +258,17 @@ def test_a_record_comes_back_from_what_is_printed(session: Session) -> None:
     text = said(session, "printsgf")[2:-2]
     [game] = records.parse(text.encode())
     assert game.actions == records.read(EAR).actions
+
+
+def test_a_record_is_printed_into_a_file_where_one_is_named(
+    session: Session, tmp_path: Path
+) -> None:
+    said(session, f"loadsgf {EAR}")
+    path = tmp_path / "my game.sgf"
+    assert said(session, f"3 printsgf {path}") == "=3 \n\n"
+    assert records.read(path).actions == records.read(EAR).actions
+    assert said(session, "printsgf -") == said(session, "printsgf")
+    assert said(session, f"printsgf {path}/x.sgf").startswith("? cannot write ")
 
 
 @pytest.mark.parametrize(
@@ -360,7 +398,7 @@ def test_mangled_lines_are_all_answered_in_form(session: Session) -> None:
 def mangled(rng: np.random.Generator, commands: list[str]) -> str:
     """A command with arguments of all kinds, then some of its characters changed."""
     words = "b W black white D4 a1 T19 pass 7 9 -1 0 1e9 nan interval maxmoves all é ] \\ # \t \0"
-    quick = [one for one in commands if one not in ("quit", "loadsgf")]
+    quick = [one for one in commands if one not in ("quit", "loadsgf", "printsgf")]
     line = " ".join(
         [str(rng.choice(quick)), *rng.choice([*words.split(" "), "9" * 20], rng.integers(0, 5))]
     )

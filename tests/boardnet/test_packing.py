@@ -22,7 +22,17 @@ from boardnet import corpus, corpus_report, joining, packing, records
 from boardnet.cli import main
 from boardnet.duplicates import OPENING
 from boardnet.errors import BoardnetError
-from boardnet.labels import NO_RANK, RESIGNED, SCORE, Result, date, rank, result
+from boardnet.labels import (
+    FORFEIT,
+    NO_RANK,
+    RESIGNED,
+    SCORE,
+    TIME,
+    Result,
+    date,
+    rank,
+    result,
+)
 from boardnet.packing import pack
 from boardnet.wanted import Wanted
 
@@ -401,10 +411,46 @@ def test_results_in_words_and_halves(
 
 
 @pytest.mark.parametrize(
+    ("text", "winner", "ending", "margin"),
+    [
+        ("White resigns", 1, RESIGNED, None), ("Black resigned", 2, RESIGNED, None),
+        ("黑超时负", 2, TIME, None), ("白中盘负", 1, RESIGNED, None), ("黑认输", 2, RESIGNED, None),
+        ("黑负", 2, 0, None), ("黒負", 2, 0, None), ("白投了", 1, RESIGNED, None),
+        ("White loses on time", 1, TIME, None), ("黑负2目半", 2, SCORE, -2.5),
+        ("白负 黑胜", 1, 0, None), ("黑胜白负", 1, 0, None), ("백 불계패", 1, RESIGNED, None),
+        ("White resigned at move 120", 1, RESIGNED, None),
+    ],
+)  # fmt: skip
+def test_who_is_said_to_have_lost_has_not_won(
+    text: str, winner: int, ending: int, margin: float | None
+) -> None:
+    test_results_in_words_and_halves(text, winner, ending, margin)
+
+
+@pytest.mark.parametrize(
+    ("text", "winner", "ending"),
+    [
+        ("B+Resign", 1, RESIGNED), ("W+R", 2, RESIGNED), ("W+T", 2, TIME), ("B+F", 1, FORFEIT),
+        ("White wins by resignation", 2, RESIGNED), ("Black won on time", 1, TIME),
+        ("黑中盘胜", 1, RESIGNED), ("黒中押し", 1, RESIGNED), ("백 시간승", 2, TIME),
+    ],
+)  # fmt: skip
+def test_who_is_said_to_have_won_has(text: str, winner: int, ending: int) -> None:
+    test_results_in_words_and_halves(text, winner, ending, None)
+
+
+@pytest.mark.parametrize("text", ["White resign", "B R", "黑超时", "Both lost", "W time"])
+def test_where_it_is_not_sure_who_has_won_nobody_has(text: str) -> None:
+    assert result(text).winner == 0
+
+
+@pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
         (rank, "9d*", 9), (rank, "1st dan", NO_RANK), (rank, "10k?", -9), (rank, "NR", NO_RANK),
-        (rank, "7 Dan", 7), (rank, "프로9단", 9), (rank, "2p", 11), (rank, "30k", -29),
+        (rank, "7 Dan", 7), (rank, "프로9단", 18), (rank, "2p", 11), (rank, "30k", -29),
+        (rank, "十一级", -10), (rank, "二十五级", -24), (rank, "十級", -9), (rank, "十段", NO_RANK),
+        (rank, "professional 9 dan", 18), (rank, "9d (pro)", 18), (rank, "职业九段", 18),
         (date, "2017/3/2", 20170302), (date, "1846-09-11,13-15", 18460911),
         (date, "2017年3月2日", 20170302), (date, "no date", 0), (date, "2017-13-01", 20170000),
         (result, "B+11.50", Result(1, SCORE, 11.5)), (result, "白胜1.5目", Result(2, SCORE, -1.5)),

@@ -140,8 +140,51 @@ def test_all_games_of_a_file_are_answered(
     assert [(row["file"], row["game"]) for row in rows] == [(str(path), 1), (str(path), 4)]
     assert "game 2, line 1" in said.err
     assert "37x37 board is too large" in said.err
-    assert cli.main(["predict", str(path), "--game", "all", "--variation", "2"]) == 1
+    assert cli.main(["predict", str(path), "--game", "all", "--variation", "2"]) == 2
     assert "name that game" in capsys.readouterr().err
+
+
+def test_games_that_nobody_chose_are_told_of_if_they_can_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, archive, lone = (tmp_path / name for name in ("many.sgf", "many.zip", "lone.sgf"))
+    path.write_text("(;SZ[9];B[ee])(;GM[2])(;SZ[9];B[zz])(;SZ[9];B[cc])(;SZ[9])")
+    lone.write_text("(;SZ[9];B[ee])(;GM[2])(;SZ[9];B[zz])(;B[")
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("one.sgf", "(;SZ[9];B[ee])")
+        packed.writestr("two.sgf", path.read_text())
+        packed.writestr("none.sgf", "")
+    told = "there are other games in it (--game N takes one of them, --game all every one)"
+    for command in ("predict", "review"):
+        assert cli.main([command, str(lone)]) == 0
+        assert "other games" not in capsys.readouterr().err
+        for source in (path, archive):
+            assert cli.main([command, str(source)]) == 0
+            assert f"{source}: {told}\n" in capsys.readouterr().err
+            for chosen in ("1", "all"):
+                cli.main([command, str(source), "--game", chosen])
+                assert "other games" not in capsys.readouterr().err
+    assert cli.main(["predict", str(EAR), str(path), "--json"]) == 0
+    assert capsys.readouterr().err.count("other games") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs a name for the input")
+@pytest.mark.parametrize("command", ["predict", "review"])
+def test_a_record_may_come_through_a_pipe_which_is_read_once(command: str) -> None:
+    run = [sys.executable, "-m", "boardnet", command, "/dev/stdin", "--json"]
+    done = subprocess.run(run, input=b"(;B[pd])(;)", capture_output=True, cwd=ROOT, check=True)
+    assert done.stderr == b""
+    assert json.loads(done.stdout)["game"] == 1
+
+
+@pytest.mark.parametrize("command", ["predict", "review"])
+def test_what_cannot_be_asked_names_the_file(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "sz26.sgf"
+    path.write_text("(;SZ[26];B[aa])")
+    assert cli.main([command, str(path)]) == 1
+    assert f"boardnet: {path}: a 26x26 board is too large" in capsys.readouterr().err
 
 
 def test_the_answers_for_an_archive_name_the_file_in_it(
@@ -157,6 +200,9 @@ def test_the_answers_for_an_archive_name_the_file_in_it(
         where = [("x/one.sgf", 1), ("two.sgf", 1), ("two.sgf", 2)]
         assert [(row["entry"], row["game"]) for row in rows] == where
         assert {row["file"] for row in rows} == {str(path)}
+        for number, row in enumerate(rows, 1):  # counted through all files, told as above
+            assert cli.main([command, str(path), "--game", str(number), "--json"]) == 0
+            assert json.loads(capsys.readouterr().out) == row
 
 
 def test_a_folder_without_games_does_not_keep_the_others_from_an_answer(

@@ -132,6 +132,8 @@ def test_rows_count_from_the_top_and_columns_from_the_left() -> None:
     [
         ("(;SZ[19];B[tt];W[];B[ ];W[pass])", "B:pass W:pass B:pass W:pass"),
         ("(;SZ[9];B[tt])", "B:pass"),
+        ("(;SZ[19];B[TT];W[pd])", "B:pass W:pd"),
+        ("(;SZ[21];B[TT])", "B:tt"),
         ("(;SZ[21];B[tt];W[uu])", "B:tt W:uu"),  # a point there
         ("(;B[pd];B[dd];W[pp])", "B:pd B:dd W:pp"),  # one colour twice
         ("(;B[pd]W[dd];B[pp])", "B:pd W:dd B:pp"),  # both in one node
@@ -155,6 +157,8 @@ def test_rows_count_from_the_top_and_columns_from_the_left() -> None:
         ("(;B[pd]((;W[dd])(;W[pp])))", "B:pd W:dd"),
         ("(;C[one \\] (;B[aa\\] two];B[pd]C[\\\\];W[dd])", "B:pd W:dd"),
         ("Some prose (of a mail),\n\n(;B[pd];W[dd])\x1a", "B:pd W:dd"),
+        ("Hi (;-) see below\n(;GM[1]SZ[9];B[ee])", "B:ee"),
+        ("(;^_^) and (;-P) (;GM[1]SZ[9];B[ee])", "B:ee"),
         ("(;B[pd] oops ;W[dd])", "B:pd W:dd"),
         ("(;B[pd]C[see [1] there];W[dd])", "B:pd W:dd"),
         ("(;B[pd];W[dd]KO[])", "B:pd W:dd"),
@@ -211,6 +215,7 @@ def test_brackets_without_a_node_are_no_line_of_play(text: str, count: int) -> N
         ("(;sz[9])", "a property without capitals"),
         ("(;B[aa]();W[bb])", "line 1, column 8: brackets without a node were skipped"),
         ("(;PL[x])", "PL[x] names no player"),
+        ("(;B[TT];W[dd])", "line 1, column 3: points are written in another way than SGF's"),
         ("(;B[PD];W[dd])", "line 1, column 3: points are written in another way than SGF's"),
         ("(;HA[4];W[dd])", "no stones are placed"),
         ("(;HA[four])", "HA[four] is no number of stones"),
@@ -533,6 +538,44 @@ def test_long_files_are_cut_into_games_wherever_the_reading_stops(
     assert [len(each.moves) for each in found] == [2] * 20 + [1]
     assert {each.black for each in found[:20]} == {"古]力 (;x)"}
     assert found[20].notes[-1].startswith("line 21, ")
+
+
+UTF_8 = "(;GM[1]CA[UTF-8]SZ[19]PB[古力]PW[李世石];B[pd]C[好];W[dd];B[pp])\n".encode()
+GBK = UTF_8.decode().replace("UTF-8", "GB2312").encode("gbk")
+ASCII = b"(;GM[1]CA[GB2312]SZ[19]PB[Ann]PW[Bob];B[pd];W[dd];B[pp])\n"
+JIS = "(;GM[1]CA[Shift_JIS]SZ[19]PB[表ソ構]PW[井山裕太];B[pd];W[dd];B[pp])\n".encode("cp932")
+
+
+@pytest.mark.parametrize("chunk", [50, 100, 1 << 20])
+@pytest.mark.parametrize("data", [UTF_8 + GBK, GBK + UTF_8, (JIS + UTF_8 + GBK + ASCII) * 4])
+def test_each_game_of_a_file_is_read_in_its_own_encoding(
+    data: bytes, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boardnet.sgf.CHUNK", chunk)
+    monkeypatch.setattr("boardnet.decoding.CHUNK", chunk)
+    found = records.parse(data)
+    assert len(found) == data.count(b"GM[1]")
+    assert {len(each.moves) for each in found} == {3}
+    assert {each.black for each in found} <= {"古力", "表ソ構", "Ann"}
+
+
+@pytest.mark.parametrize(
+    "after", [GBK, JIS, GBK + UTF_8, ASCII.replace(b"[Ann", b"[\xb9\xc5\xc1\xa6")]
+)
+def test_what_a_file_is_in_is_decided_where_it_first_goes_beyond_ascii(after: bytes) -> None:
+    before = (1 << 20) // len(ASCII) + 10
+    found = records.parse(ASCII * before + after)
+    assert len(found) == before + after.count(b"GM[1]")
+    assert {len(each.moves) for each in found} == {3}
+    assert found[before].black in ("古力", "表ソ構")
+
+
+def test_a_long_game_keeps_its_claim_until_it_is_needed() -> None:
+    comment = "C[棋]".encode("gbk")  # one character: nothing to judge by but CA
+    data = b"(;CA[GB2312]SZ[19]" + b";B[pd];W[dd]" * (1 << 17) + b";B[pp]" + comment + b";W[dp])"
+    [found] = records.parse(data)
+    assert len(found.moves) == (1 << 18) + 2
+    assert list(found.comments.values()) == ["棋"]
 
 
 # Size and damage

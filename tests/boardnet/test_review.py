@@ -30,6 +30,7 @@ from boardnet.reporting import review_json, review_text, summary_lines
 from boardnet.review import ALL, FEWEST, Review, phase, reference, review
 from boardnet.rules import BLACK, WHITE
 from boardnet.vertices import vertex
+from boardnet.writing import sgf_point
 from common.runtime import Runtime
 
 GAMES = Path(__file__).parents[2] / "data" / "games"
@@ -176,6 +177,30 @@ def test_a_calibrated_value_is_told_from_the_side_that_each_form_wants(
     assert wins is not None
     assert f"SBKV[{wins * 100:.2f}]" in text
     assert text.count("SBKV") == 2
+
+
+def test_what_is_expected_next_stands_where_the_stones_are_set_up_for_it(
+    predictor: Predictor,
+) -> None:
+    data = b"(;SZ[19]KM[6.5];B[pd];W[dd];B[pp];W[dp];AE[pd][dd];C[well];B[cq])"
+    [game] = records.parse(data)
+    found = review(valued(predictor), game)
+    _, *moves, set_up, comment, last = nodes(annotated(data, found))
+    assert [sorted({"LB", "SBKV"} & set(node)) for node in moves] == [["LB", "SBKV"]] * 3 + [[]]
+    assert not {"LB", "SBKV"} & set(set_up)
+    expected = found.played[4].expected[0].point
+    assert expected is not None
+    assert comment["LB"][0] == f"{sgf_point(expected)}:A".encode()
+    wins = [found.black_wins(turn) for turn in (4, 5)]
+    shown = [float(node["SBKV"][0]) for node in (comment, last)]
+    assert shown == pytest.approx([100 * one for one in wins if one is not None], abs=0.01)
+
+
+def test_labels_of_a_file_in_several_encodings_are_refused(predictor: Predictor) -> None:
+    text = "(;CA[{}]SZ[9]PB[古力];B[ee])"
+    data = text.format("UTF-8").encode() + text.format("GBK").encode("gbk")
+    with pytest.raises(BoardnetError, match="in several encodings: save it as UTF-8"):
+        annotated(data, review(predictor, records.parse(data)[0]))
 
 
 @pytest.mark.parametrize("root", ["SZ[19]", "SZ[9]KM[6.5]"])
@@ -344,7 +369,7 @@ def test_of_a_file_with_several_games_one_or_all_are_reviewed(
     assert cli.main(["review", str(path)]) == 0
     said = capsys.readouterr()
     assert "A (Black)" in said.out
-    assert "games not reviewed: 3" in said.err
+    assert "there are other games in it" in said.err
     assert cli.main(["review", str(path), "--game", "4"]) == 0
     said = capsys.readouterr()
     assert "D (Black)" in said.out
@@ -358,7 +383,7 @@ def test_of_a_file_with_several_games_one_or_all_are_reviewed(
         ([str(path), str(other), "--game", "2"], "--game N is one of a file"),
         ([str(path), "--game", "all", "-o", f"{tmp_path}/x.html"], "-o writes one review"),
     ):
-        assert cli.main(["review", *wrong]) == 1
+        assert cli.main(["review", *wrong]) == 2
         assert says in capsys.readouterr().err
 
 

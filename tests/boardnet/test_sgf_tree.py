@@ -106,6 +106,15 @@ def test_what_the_encoding_cannot_write_makes_it_utf_8() -> None:
     assert b"CA[UTF-8]" in found.encode()
 
 
+def test_games_in_several_encodings_are_written_in_one() -> None:
+    text = "(;CA[{}]PB[古力]C[李世石];B[pd])"
+    data = text.format("UTF-8").encode() + text.format("GBK").encode("gbk")
+    found = Collection.parse(data)
+    assert found.codec == ""
+    assert [record.root.text("PB") for record in found.records] == ["古力", "古力"]
+    assert found.encode().decode("utf-8") == text.format("UTF-8").replace(";B", "\n;B") * 2
+
+
 def test_bytes_that_fit_no_encoding_stay() -> None:
     data = b"(;CA[UTF-8]PB[a\xff\xfeb];B[aa])"
     assert opened(data).encode().count(b"a\xff\xfeb") == 1
