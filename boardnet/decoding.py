@@ -50,7 +50,8 @@ class Decoder:
     def _games(self, data: bytes, final: bool) -> Iterator[str]:
         """The text of `data`, one piece for each run of games in one encoding."""
         done, start = 0, -1
-        claims = DECLARED.findall(data)
+        # A comment may hold what looks like a claim, of no encoding that there is.
+        claims = [claim for claim in DECLARED.findall(data) if codec_of(claim)]
         named = {codec_of(claim) for claim in {*claims, self._claim or claims[0]}} if claims else ()
         self._several |= len(named) > 1
         # Text in another encoding is hardly ever valid UTF-8, whatever CA says.
@@ -60,6 +61,8 @@ class Decoder:
             for found in _START_OR_CLAIM.finditer(data):
                 if found[1]:
                     start = found.start()
+                elif not codec_of(found[2]):
+                    continue
                 elif not self._claim:
                     self._claim = found[2]
                 elif start >= done and codec_of(found[2]) != codec_of(self._claim):
