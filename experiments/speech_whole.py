@@ -113,5 +113,5 @@ EXPERIMENT = Experiment(
     networks=(OURS, BOTH, MASKS),
     measure=measure,
     draw=draw,
-    seeds=1,
+    seeds=2,
 )
