@@ -152,7 +152,7 @@ def test_what_export_leaves_out_is_told(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export = ["export", str(tmp_path / "run"), "-o", str(tmp_path / "model")]
-    assert main([*export, "--noise", str(sounds / "noise")]) == 1
+    assert main([*export, "--noise", str(sounds / "noise")]) == 2
     assert "name them with --validation" in capsys.readouterr().err
     assert main(command(sounds, tmp_path, 2)) == 0
     shutil.copytree(sounds / "val", tmp_path / "test")
