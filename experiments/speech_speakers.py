@@ -19,6 +19,7 @@ from experiments import speech
 from experiments.drawing import bars
 from experiments.learning import size
 from experiments.measuring import Experiment, Run, Table
+from experiments.speech_recipe import WHOLE, build
 from speechnet.network import WordNetwork
 from speechnet.sound.spectrogram import FrontEnd, log_mel
 from speechnet.sound.windows import evaluation_window
@@ -51,9 +52,7 @@ def measure(speaker: str, seed: int, data: Path) -> Run:
 def _having_heard_none(seed: int, data: Path) -> WordNetwork:
     base = train.recipe("base")
     known = speech.with_synthetic(data)
-    bands = FrontEnd.make(**base.front).bands
-    rng = torch.Generator().manual_seed(seed)
-    made = WordNetwork(base.network, bands=bands, labels=base.labels, rng=rng)
+    made = build(WHOLE, base, torch.Generator().manual_seed(seed))
     commands = replace(known, clips=known.clips[:1])
     return speech.by_recipe(made, base, commands, BEFORE, seed)
 

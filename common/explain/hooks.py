@@ -249,14 +249,11 @@ def weighted(model: nn.Module, input: Input) -> list[str]:
     """
     ran: dict[str, None] = {}
 
-    def keep(name: str, module: nn.Module, inputs: object, output: object) -> None:
-        ran[name] = None
+    def keep(name: str, part: nn.Module, inputs: object, output: object) -> None:
+        if next(part.parameters(recurse=False), None) is not None:
+            ran[name] = None
 
-    with looking(model), torch.no_grad(), ExitStack() as stack:
-        for name, part in model.named_modules():
-            if next(part.parameters(recurse=False), None) is not None:
-                stack.enter_context(part.register_forward_hook(partial(keep, name)))
-        run(model, tensor(model, input))
+    _run_watched(model, input, keep)
     return list(ran)
 
 
@@ -269,13 +266,20 @@ def layers(model: nn.Module, input: Input) -> dict[str, tuple[int, ...]]:
     """
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def keep(name: str, module: nn.Module, inputs: object, output: object) -> None:
-        if isinstance(output, Tensor):
+    def keep(name: str, part: nn.Module, inputs: object, output: object) -> None:
+        if name and isinstance(output, Tensor):
             shapes[name] = tuple(output.shape)
 
+    _run_watched(model, input, keep)
+    return shapes
+
+
+def _run_watched(
+    model: nn.Module, input: Input, keep: Callable[[str, nn.Module, object, object], None]
+) -> None:
+    """Run a model once; `keep` is called for each part, the model itself with the name "", when it
+    has run: name, part, inputs, output."""
     with looking(model), torch.no_grad(), ExitStack() as stack:
         for name, part in model.named_modules():
-            if name:
-                stack.enter_context(part.register_forward_hook(partial(keep, name)))
+            stack.enter_context(part.register_forward_hook(partial(keep, name)))
         run(model, tensor(model, input))
-    return shapes

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Literal
 
@@ -100,7 +101,8 @@ def style(
         if not names or what is None:
             found, second = vgg_layers(model)
             names, what = names or found, what or second
-        targets = _targets(model, things, manners, shares, names, what, how.scales)
+        target_at = partial(_Target, model, things, manners, shares, names, what)
+        targets = _as_far_as_taken(target_at, how.scales)
         picture, plan = things, how.plan()[: len(targets)]
         for scale, (target, steps) in enumerate(zip(targets, plan, strict=True)):
             told = _told(watch, plan, scale, things, how)
@@ -128,21 +130,14 @@ def vgg_layers(model: nn.Module) -> tuple[list[str], str]:
     return [block[0] for block in blocks[:5]], deep[min(1, len(deep) - 1)]
 
 
-def _targets(
-    model: nn.Module,
-    things: Tensor,
-    manners: Sequence[Tensor],
-    shares: Sequence[float],
-    names: Sequence[str],
-    what: str,
-    scales: int,
-) -> list[_Target]:
-    """What the picture is to be like at each scale that the network takes, the smallest first."""
+def _as_far_as_taken(target_at: Callable[[float], _Target], scales: int) -> list[_Target]:
+    """The targets at the scales that the network takes, the smallest first. target_at: makes that
+    of a share of the pictures' sides."""
     found: list[_Target] = []
     for scale in range(scales):
         smaller = 2 ** (-scale / 2)
         try:
-            found.append(_Target(model, things, manners, shares, names, what, smaller))
+            found.append(target_at(smaller))
         except CommonError:
             if not found:
                 raise
