@@ -113,5 +113,5 @@ EXPERIMENT = Experiment(
     networks=(OURS, BOTH, MASKS),
     measure=measure,
     draw=draw,
-    seeds=2,
+    seeds=3,
 )
